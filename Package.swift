@@ -1,0 +1,89 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// Why each feature is on:
+// ExistentialAny            https://github.com/swiftlang/swift-evolution/blob/main/proposals/0335-existential-any.md
+//                           `any` shows where a call is dynamic.
+// MemberImportVisibility    https://github.com/swiftlang/swift-evolution/blob/main/proposals/0444-member-import-visibility.md
+//                           a file's imports are its true dependencies.
+// InternalImportsByDefault  https://github.com/swiftlang/swift-evolution/blob/main/proposals/0409-access-level-on-imports.md
+//                           a C type cannot leak into a door by accident.
+// NonisolatedNonsendingByDefault
+//                           https://github.com/swiftlang/swift-evolution/blob/main/proposals/0461-async-function-isolation.md
+//                           an async call stays on its caller's actor unless it says otherwise.
+var settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+// `deploy/test` sets this; a user's build does not break when a newer compiler finds a new warning.
+if Context.environment["REALTIME_BRIDGE_WARNINGS_AS_ERRORS"] == "1" {
+    settings.append(.treatAllWarnings(as: .error))
+}
+
+let nio = "swift-nio"
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: nio)
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: nio)
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: nio)
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: nio)
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: nio)
+/// `NIOLockedValueBox`: a lock the thread sanitizer can see.
+let locks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: nio)
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+/// One room: its sources under `Sources/NAME`, its tests under `Tests/NAMETests`.
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "realtime-bridge",
+    products: [
+        .executable(name: "realtime-bridge", targets: ["RealtimeBridge"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+    ],
+    // Top to bottom is the data path; an arrow never points back up.
+    targets: [
+        .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
+        room("Realtime", []),
+        room("HTTPServer", ["CMicroHTTPD", locks, logging]),
+        room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
+        room("EventLog", ["Realtime", grdb, locks, logging, collections]),
+        room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging, collections]),
+        room("BridgeAPI", ["HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
+        room("Simulator", ["Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
+        .executableTarget(
+            name: "RealtimeBridge",
+            dependencies: [
+                "HTTPServer", "BridgeAPI", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator",
+                logging, lifecycle, signals, nioCore, nioPosix,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+            ],
+            swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,6 @@
+#ifndef REALTIME_BRIDGE_CMICROHTTPD_SHIM_H
+#define REALTIME_BRIDGE_CMICROHTTPD_SHIM_H
+
+#include <microhttpd.h>
+
+#endif
