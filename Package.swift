@@ -16,13 +16,12 @@ let warnings: [SwiftSetting] =
 // NonisolatedNonsendingByDefault
 //                           https://github.com/swiftlang/swift-evolution/blob/main/proposals/0461-async-function-isolation.md
 //                           an async call stays on its caller's actor unless it says otherwise.
-let settings: [SwiftSetting] =
-    [
-        .enableUpcomingFeature("ExistentialAny"),
-        .enableUpcomingFeature("MemberImportVisibility"),
-        .enableUpcomingFeature("InternalImportsByDefault"),
-        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-    ] + warnings
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+] + warnings
 
 let nio = "swift-nio"
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: nio)
@@ -68,5 +67,6 @@ let package = Package(
 
         room("Realtime", []),
         tests("RealtimeTests", ["Realtime"]),
+        room("EventLog", ["Realtime"]),
     ]
 )

@@ -12,8 +12,8 @@ package struct ItemRecord: Sendable, Equatable {
     package var status: String?
     /// The response that produced it; nil for the caller's and VAD's items.
     package var responseID: String?
-    /// Milliseconds of assistant audio produced so far, counted from the deltas.
-    package var producedAudioMilliseconds: Int
+    /// Bytes of assistant audio produced so far, in the session's output format, counted from the deltas.
+    package var producedAudioBytes: Int
     /// Where `conversation.item.truncated` has cut its audio; nil if it was not.
     package var truncatedAtMilliseconds: Int?
     /// Deleted items stay in the chain, so that their ids are not used again and their successors keep their place.
@@ -27,7 +27,7 @@ package struct ItemRecord: Sendable, Equatable {
         self.updatedSeq = createdSeq
         self.status = status
         self.responseID = responseID
-        self.producedAudioMilliseconds = 0
+        self.producedAudioBytes = 0
         self.truncatedAtMilliseconds = nil
         self.isDeleted = false
     }
