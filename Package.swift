@@ -2,6 +2,10 @@
 
 import PackageDescription
 
+/// `deploy/test` sets the variable; a user's build does not break when a newer compiler finds a new warning.
+let warnings: [SwiftSetting] =
+    Context.environment["REALTIME_BRIDGE_WARNINGS_AS_ERRORS"] == "1" ? [.treatAllWarnings(as: .error)] : []
+
 // Why each feature is on:
 // ExistentialAny            https://github.com/swiftlang/swift-evolution/blob/main/proposals/0335-existential-any.md
 //                           `any` shows where a call is dynamic.
@@ -12,17 +16,12 @@ import PackageDescription
 // NonisolatedNonsendingByDefault
 //                           https://github.com/swiftlang/swift-evolution/blob/main/proposals/0461-async-function-isolation.md
 //                           an async call stays on its caller's actor unless it says otherwise.
-var settings: [SwiftSetting] = [
+let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-]
-
-// `deploy/test` sets this; a user's build does not break when a newer compiler finds a new warning.
-if Context.environment["REALTIME_BRIDGE_WARNINGS_AS_ERRORS"] == "1" {
-    settings.append(.treatAllWarnings(as: .error))
-}
+] + warnings
 
 let nio = "swift-nio"
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: nio)
@@ -51,9 +50,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 let package = Package(
     name: "realtime-bridge",
-    products: [
-        .executable(name: "realtime-bridge", targets: ["RealtimeBridge"])
-    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -70,20 +66,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
         room("Realtime", []),
-        room("HTTPServer", ["CMicroHTTPD", locks, logging]),
-        room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
-        room("EventLog", ["Realtime", grdb, locks, logging, collections]),
-        room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging, collections]),
-        room("BridgeAPI", ["HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
-        room("Simulator", ["Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
-        .executableTarget(
-            name: "RealtimeBridge",
-            dependencies: [
-                "HTTPServer", "BridgeAPI", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator",
-                logging, lifecycle, signals, nioCore, nioPosix,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Configuration", package: "swift-configuration"),
-            ],
-            swiftSettings: settings),
+        tests("RealtimeTests", ["Realtime"]),
+        room("EventLog", ["Realtime"]),
     ]
 )

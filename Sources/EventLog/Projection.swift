@@ -1,0 +1,165 @@
+package import Realtime
+
+/// The conversation as a session's events describe it: items and responses.
+///
+/// A pure function of the events: applied to all of a session's events from the first, it gives the rows that stand in the store
+/// (invariant I8). It reads both spellings of the protocol.
+package struct Projection: Sendable {
+    package private(set) var items: [String: ItemRecord] = [:]
+    /// Finished responses keep their state but not their object, which can be large and is read from the store.
+    package private(set) var responses: [String: ResponseRecord] = [:]
+    /// The last `session` object that upstream sent.
+    package private(set) var configuration: [UInt8]?
+    package private(set) var usage = UsageTotals()
+    /// Call ids that have a `function_call_output` item.
+    package private(set) var answeredCalls: Set<String> = []
+    /// Which response an item that is being produced belongs to, until the conversation names the item.
+    private var outputItems: [String: String] = [:]
+
+    package init() {}
+
+    /// The projection that the stored rows of a session amount to.
+    package init(items: [ItemRecord], responses: [ResponseRecord], configuration: [UInt8]?, usage: UsageTotals) {
+        for item in items {
+            self.items[item.id] = item
+            noteAnsweredCall(item)
+        }
+        for response in responses { self.responses[response.id] = response.doneSeq == nil ? response : response.withoutObject }
+        self.configuration = configuration
+        self.usage = usage
+    }
+
+    /// The response that writes to the default conversation now; there is at most one (PROTOCOL.md section 6).
+    package var activeResponse: ResponseRecord? {
+        responses.values.first { $0.doneSeq == nil && !$0.isOutOfBand }
+    }
+
+    package var responsesInProgress: [ResponseRecord] {
+        responses.values.filter { $0.doneSeq == nil }.sorted { $0.createdSeq < $1.createdSeq }
+    }
+
+    package var itemCount: Int { items.values.count { !$0.isDeleted } }
+
+    /// Applies one event and says which rows it made or changed.
+    /// - Parameter seq: the event's position in the session.
+    package mutating func apply(_ event: ServerEvent, seq: Int) -> [ProjectionChange] {
+        switch event.name {
+        case .sessionCreated, .sessionUpdated, .transcriptionSessionCreated, .transcriptionSessionUpdated:
+            configuration = event.json["session"].map { Array($0.lexeme) } ?? configuration
+            return []
+        case .conversationItemCreated, .conversationItemAdded, .conversationItemDone:
+            return named(event, seq)
+        case .responseOutputItemAdded:
+            if let item = event.itemID, let response = event.responseID { outputItems[item] = response }
+            return []
+        case .responseOutputItemDone:
+            return event.itemID.flatMap { items[$0] } == nil ? [] : named(event, seq)
+        case .responseAudioDelta, .responseOutputAudioDelta:
+            guard let delta = event.json["delta"], delta.kind == .string else { return [] }
+            return change(event.itemID, seq) { $0.producedAudioBytes += Base64.decodedCount(delta.lexeme.dropFirst().dropLast()) }
+        case .conversationItemDeleted:
+            return change(event.itemID, seq) { $0.isDeleted = true }
+        case .conversationItemTruncated:
+            return change(event.itemID, seq) { $0.truncatedAtMilliseconds = event.json["audio_end_ms"]?.int }
+        case .conversationItemInputAudioTranscriptionCompleted:
+            return transcribed(event, seq)
+        case .responseCreated:
+            return created(event, seq)
+        case .responseDone:
+            return done(event, seq)
+        default:
+            return []
+        }
+    }
+
+    private mutating func named(_ event: ServerEvent, _ seq: Int) -> [ProjectionChange] {
+        guard let item = event.json["item"], let id = item["id"]?.string else { return [] }
+        if items[id] != nil {
+            let status = item["status"]?.string
+            return change(id, seq) {
+                $0.json = Array(item.lexeme)
+                $0.status = status
+            }
+        }
+        let record = ItemRecord(
+            id: id, createdSeq: seq, previousItemID: event.previousItemID, json: Array(item.lexeme), status: item["status"]?.string,
+            responseID: outputItems.removeValue(forKey: id))
+        items[id] = record
+        noteAnsweredCall(record)
+        return [.item(record)]
+    }
+
+    private mutating func noteAnsweredCall(_ record: ItemRecord) {
+        guard let item = try? JSON.parse(record.json), item["type"]?.string == "function_call_output" else { return }
+        if let call = item["call_id"]?.string { answeredCalls.insert(call) }
+    }
+
+    private mutating func change(_ id: String?, _ seq: Int, _ body: (inout ItemRecord) -> Void) -> [ProjectionChange] {
+        guard let id, var record = items[id] else { return [] }
+        body(&record)
+        record.updatedSeq = seq
+        items[id] = record
+        return [.item(record)]
+    }
+
+    /// Puts the transcript into the content part it belongs to.
+    private mutating func transcribed(_ event: ServerEvent, _ seq: Int) -> [ProjectionChange] {
+        guard let id = event.itemID, let record = items[id], let transcript = event.json["transcript"],
+            let item = try? JSON.parse(record.json), let part = item["content"]?[event.json["content_index"]?.int ?? 0]
+        else { return [] }
+        var splice = JSONSplice(item)
+        splice.set("transcript", of: part, to: Array(transcript.lexeme))
+        return change(id, seq) { $0.json = splice.bytes }
+    }
+
+    private mutating func created(_ event: ServerEvent, _ seq: Int) -> [ProjectionChange] {
+        guard let response = event.json["response"], let id = response["id"]?.string else { return [] }
+        let record = ResponseRecord(
+            id: id, createdSeq: seq, status: response["status"]?.string ?? "in_progress", json: Array(response.lexeme),
+            token: CorrelationToken.read(from: response), isOutOfBand: response["conversation_id"]?.isNull == true)
+        responses[id] = record
+        return [.response(record)]
+    }
+
+    private mutating func done(_ event: ServerEvent, _ seq: Int) -> [ProjectionChange] {
+        // A terminal without a `response.created`, or a second one, changes nothing: there is exactly one per response (I9).
+        guard let response = event.json["response"], let id = response["id"]?.string, var record = responses[id], record.doneSeq == nil
+        else { return [] }
+        record.status = response["status"]?.string ?? "completed"
+        record.json = Array(response.lexeme)
+        record.doneSeq = seq
+        responses[id] = record.withoutObject
+        usage.add(response["usage"])
+        outputItems = outputItems.filter { $0.value != id }
+        let open = items.values.filter { $0.responseID == id && $0.status == "in_progress" }.sorted { $0.createdSeq < $1.createdSeq }
+        return [.response(record)] + open.flatMap { interrupted($0, seq) }
+    }
+
+    /// An item that its response left open: nothing will finish it any more.
+    private mutating func interrupted(_ item: ItemRecord, _ seq: Int) -> [ProjectionChange] {
+        guard let json = try? JSON.parse(item.json) else { return [] }
+        var splice = JSONSplice(json)
+        splice.set("status", of: json, to: JSONValue.string("incomplete").bytes)
+        return change(item.id, seq) {
+            $0.status = "incomplete"
+            $0.json = splice.bytes
+        }
+    }
+}
+
+extension ResponseRecord {
+    fileprivate var withoutObject: ResponseRecord {
+        var record = self
+        record.json = []
+        return record
+    }
+}
+
+extension UsageTotals {
+    /// Adds the `usage` object of one response; null and missing counts add nothing.
+    fileprivate mutating func add(_ usage: JSON?) {
+        totalTokens += usage?["total_tokens"]?.int ?? 0
+        inputTokens += usage?["input_tokens"]?.int ?? 0
+        outputTokens += usage?["output_tokens"]?.int ?? 0
+    }
+}

@@ -1,0 +1,78 @@
+package import Realtime
+
+/// What is stored of a session beside its events: who may see it, how it was asked for, and where it stands.
+package struct SessionRecord: Sendable, Equatable {
+    package enum Status: String, Sendable {
+        /// The first upstream connection is being made.
+        case connecting
+        /// An upstream connection is open.
+        case active
+        /// History kept, no upstream socket; the next command reconnects.
+        case suspended
+        /// A new upstream connection is being made in the place of a lost one.
+        case recovering
+        case closed
+        case failed
+
+        /// Commands are answered 410, the history stays readable.
+        package var hasEnded: Bool { self == .closed || self == .failed }
+    }
+
+    /// `rts_…`, the bridge's own.
+    package let id: String
+    /// Who may see it: the name of a bridge key, the HMAC of a passed-through bearer, or nil for every caller of a keyless bridge.
+    package let owner: String?
+    /// Unix seconds.
+    package let createdAt: Int
+    package let model: String?
+    package let dialect: Dialect
+    package let upstreamName: String
+
+    package var status: Status
+    /// Why it was closed or has failed; the `reason` of `bridge.session.closed`.
+    package var endReason: String?
+    package var endedAt: Int?
+    /// A JSON object of the caller's own strings.
+    package var metadata: [UInt8]
+    /// The bridge's own settings as a JSON object: `idle_timeout`, `max_duration`, `on_last_viewer_gone`, where given.
+    package var settings: [UInt8]
+
+    package var upstreamDialect: Dialect
+    package var upstreamSessionID: String?
+    /// Counts upstream connections of this session, from 1.
+    package var generation: Int
+    package var upstreamExpiresAt: Int?
+    /// The `session` object of the last `session.created` or `session.updated`, as upstream spelt it.
+    package var configuration: [UInt8]?
+    /// The merged `session` object of what the caller asked for, to configure the next upstream connection with.
+    package var requestedConfiguration: [UInt8]?
+    /// Summed token counts of all finished responses.
+    package var usage: UsageTotals
+
+    package init(
+        id: String, owner: String?, createdAt: Int, model: String?, dialect: Dialect, upstreamName: String, status: Status,
+        metadata: [UInt8], settings: [UInt8], upstreamDialect: Dialect
+    ) {
+        self.id = id
+        self.owner = owner
+        self.createdAt = createdAt
+        self.model = model
+        self.dialect = dialect
+        self.upstreamName = upstreamName
+        self.status = status
+        self.metadata = metadata
+        self.settings = settings
+        self.upstreamDialect = upstreamDialect
+        self.generation = 0
+        self.usage = UsageTotals()
+    }
+}
+
+/// Token counts summed over a session's responses, named as in the protocol's `usage` object.
+package struct UsageTotals: Sendable, Equatable {
+    package var totalTokens = 0
+    package var inputTokens = 0
+    package var outputTokens = 0
+
+    package init() {}
+}

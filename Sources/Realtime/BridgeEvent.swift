@@ -1,0 +1,77 @@
+/// Events of the bridge's own, which stand in the log among upstream's (API.md section 5).
+package enum BridgeEvent {
+    package static func connected(upstream: String, sessionID: String?, generation: Int) -> [UInt8] {
+        JSONValue.object([
+            ("type", "bridge.upstream.connected"), ("upstream", .string(upstream)), ("session_id", .string(orNull: sessionID)),
+            ("generation", .int(generation)),
+        ]).bytes
+    }
+
+    package static func disconnected(code: Int?, reason: String, willRetry: Bool) -> [UInt8] {
+        JSONValue.object([
+            ("type", "bridge.upstream.disconnected"), ("code", .int(orNull: code)), ("reason", .string(reason)),
+            ("will_retry", .bool(willRetry)),
+        ]).bytes
+    }
+
+    /// - Parameter itemsLost: items of the history that the new upstream conversation does not hold, and why.
+    package static func switched(
+        reason: String, generation: Int, stateRestored: Bool, itemsReplayed: Int, itemsLost: [(id: String, why: String)]
+    ) -> [UInt8] {
+        JSONValue.object([
+            ("type", "bridge.upstream.switched"), ("reason", .string(reason)), ("generation", .int(generation)),
+            ("state_restored", .bool(stateRestored)), ("items_replayed", .int(itemsReplayed)),
+            ("items_lost", .array(itemsLost.map { ["id": .string($0.id), "why": .string($0.why)] })),
+        ]).bytes
+    }
+
+    package static func suspended(reason: String) -> [UInt8] {
+        JSONValue.object([("type", "bridge.session.suspended"), ("reason", .string(reason))]).bytes
+    }
+
+    package static let closedType = "bridge.session.closed"
+
+    package static func closed(reason: String) -> [UInt8] {
+        JSONValue.object([("type", .string(closedType)), ("reason", .string(reason))]).bytes
+    }
+
+    package static func inputAudioFailed(message: String, appendedBytes: Int) -> [UInt8] {
+        JSONValue.object([
+            ("type", "bridge.input_audio.failed"), ("message", .string(message)), ("appended_bytes", .int(appendedBytes)),
+        ]).bytes
+    }
+
+    /// A frame that is no event. Up to 4 KiB of it are kept as text, with what is not UTF-8 replaced.
+    package static func malformed(_ frame: [UInt8]) -> [UInt8] {
+        JSONValue.object([
+            ("type", "bridge.upstream.malformed"), ("bytes", .int(frame.count)),
+            ("text", .string(String(decoding: frame.prefix(4_096), as: UTF8.self))),
+        ]).bytes
+    }
+
+    package static let gapType = "bridge.gap"
+
+    /// Stands in a stream, without an id, where events that once had ids can no longer be given.
+    package static func gap(why: String, firstAvailable: String, session: String) -> [UInt8] {
+        JSONValue.object([
+            ("type", .string(gapType)), ("why", .string(why)), ("first_available_id", .string(firstAvailable)),
+            ("snapshot", .string("/v1/sessions/\(session)")),
+        ]).bytes
+    }
+
+    /// The terminal of a response whose upstream connection is gone: what was known of it, as `failed` with `upstream_lost`.
+    /// - Parameters:
+    ///   - response: the response object as upstream last spelt it.
+    ///   - eventID: an id of the bridge's own for the event.
+    package static func responseLost(response: JSON, eventID: String, message: String) -> [UInt8] {
+        let error: JSONValue = ["type": "server_error", "code": "upstream_lost", "message": .string(message)]
+        var splice = JSONSplice(response)
+        splice.set("status", of: response, to: JSONValue.string("failed").bytes)
+        splice.set("status_details", of: response, to: JSONValue.object([("type", "failed"), ("error", error)]).bytes)
+        splice.set("usage", of: response, to: Array("null".utf8))
+        return JSONValue.object([
+            ("type", "response.done"), ("event_id", .string(eventID)), ("response", .raw(splice.bytes)),
+            ("bridge", ["synthesized": true]),
+        ]).bytes
+    }
+}
