@@ -1,4 +1,4 @@
-import Foundation
+import Realtime
 
 /// Decides whether a WebSocket that was just accepted becomes a session.
 ///
@@ -60,13 +60,12 @@ struct FirstEvent {
     private(set) var errorMessage: String?
 
     init(_ frame: [UInt8]) {
-        guard let object = try? JSONSerialization.jsonObject(with: Data(frame)) as? [String: Any] else { return }
-        type = object["type"] as? String
+        guard let event = ServerEvent(frame) else { return }
+        type = event.type
         // Some servers send a bare string instead of an object.
-        errorMessage = object["error"] as? String
-        guard let error = object["error"] as? [String: Any] else { return }
-        errorType = error["type"] as? String
-        errorCode = error["code"] as? String
-        errorMessage = error["message"] as? String
+        let error = event.json["error"]
+        errorType = error?["type"]?.string
+        errorCode = error?["code"]?.string
+        errorMessage = error?["message"]?.string ?? error?.string
     }
 }
