@@ -1,6 +1,6 @@
 package import EventLog
 import Foundation
-package import Logging
+import Logging
 package import Realtime
 import Upstream
 
@@ -296,12 +296,13 @@ package actor Session {
         }
         let position = history.position(ofSeq: append.seq)
         let event = append.event
+        let settled = answered
         history.append(
             LogEntry(
                 seq: append.seq, frame: append.frame, createdAtMilliseconds: Self.now, changes: append.changes, record: append.record
             ) { [weak self, tasks] result in
                 if case .failure = result, let self { tasks.add { await self.storeFailed() } }
-                for (receipt, stage) in answered { receipt.settle(stage, event, position, result) }
+                for (receipt, stage) in settled { receipt.settle(stage, event, position, result) }
             })
     }
 

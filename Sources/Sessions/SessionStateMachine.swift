@@ -1,5 +1,5 @@
-package import EventLog
-package import Realtime
+import EventLog
+import Realtime
 
 /// Decides what one session does: which frames go upstream and when, what is logged, and who is answered.
 ///
@@ -10,7 +10,7 @@ package import Realtime
 ///   `bridge.upstream.switched` stands for them. Exits: `open`, `none`, `ended`.
 /// - `open`: commands are sent as they come. Exits: `none` (lost or suspended), `ended`.
 /// - `ended`: closed or failed; commands are refused. No exit.
-package struct SessionStateMachine: Sendable {
+struct SessionStateMachine: Sendable {
     enum Link: Equatable, Sendable {
         case none, opening, open, ended
         case configuring(eventID: String)
@@ -257,7 +257,7 @@ package struct SessionStateMachine: Sendable {
     private mutating func switched() -> [Action] {
         link = .open
         record.status = .active
-        let lost = ItemChain.ordered(Array(projection.items.values)).map { (id: $0.id, why: "not_replayed") }
+        let lost = projection.conversation.map { (id: $0.id, why: "not_replayed") }
         let event = BridgeEvent.switched(
             reason: "resumed", generation: record.generation, stateRestored: false, itemsReplayed: 0, itemsLost: lost)
         let commands = queued
