@@ -17,7 +17,6 @@ final class Exchange: Sendable {
         /// Set by the first access callback, dropped once answered: a stream may last for hours.
         var head: RequestHead?
         var hasBegun = false
-        var isHEAD = false
         var buffer: [UInt8] = []
         var reader: CheckedContinuation<Void, Never>?
         var answer: PreparedResponse?
@@ -94,7 +93,6 @@ final class Exchange: Sendable {
         state.withLockedValue { state in
             state.machine.headArrived(hasBody: head.hasBody)
             state.head = head
-            state.isHEAD = method == "HEAD"
         }
         // Where a body's end is in doubt, or the head too large to go on with, the connection must not be used again: answered before the
         // body, which makes libmicrohttpd close it.
@@ -108,7 +106,7 @@ final class Exchange: Sendable {
         if head.hasBody { connection.setIdleTimeout(context.configuration.bodyIdleTimeout) }
         start { exchange in
             let response = await exchange.context.handler.respond(to: Request(head: head, body: RequestBody(exchange: exchange)))
-            await exchange.answer(with: response, isHTTP10: isHTTP10)
+            await exchange.answer(with: response, to: head)
         }
         return .YES
     }
@@ -118,13 +116,13 @@ final class Exchange: Sendable {
         if head.hasBody, clientWaits || (head.contentLength ?? 0) > Self.drainableAnnouncementBytes {
             return answerEarly(refusal, head: head, on: connection)
         }
-        guard let answer = PreparedResponse(refusal, isHTTP10: head.isHTTP10, logger: context.logger) else { return .NO }
+        guard let answer = prepare(refusal, for: head) else { return .NO }
         if deliver(answer) { start { exchange in await exchange.limitDrain() } }
         return .YES
     }
 
     private func answerEarly(_ response: Response, head: RequestHead, on connection: MHDConnection) -> MHD_Result {
-        guard let answer = PreparedResponse(response, isHTTP10: head.isHTTP10, logger: context.logger) else { return .NO }
+        guard let answer = prepare(response, for: head) else { return .NO }
         state.withLockedValue { state in
             state.machine.answeredEarly()
             state.head = nil
@@ -184,7 +182,7 @@ final class Exchange: Sendable {
         case .suspend: return .YES
         case .cut: return .NO
         case .queueAnswer, .queueShuttingDown:
-            guard let head, let answer = answer ?? PreparedResponse(.shuttingDown, isHTTP10: head.isHTTP10, logger: context.logger) else {
+            guard let head, let answer = answer ?? prepare(.shuttingDown, for: head) else {
                 return .NO
             }
             connection.setIdleTimeout(context.configuration.idleTimeout)
@@ -192,10 +190,14 @@ final class Exchange: Sendable {
         }
     }
 
+    private func prepare(_ response: Response, for head: RequestHead) -> PreparedResponse? {
+        PreparedResponse(response, to: head.method, isHTTP10: head.isHTTP10, logger: context.logger)
+    }
+
     private func queue(_ answer: PreparedResponse, head: RequestHead, on connection: MHDConnection) -> MHD_Result {
         if context.live.isStopping { answer.closeConnectionAfter() }
         context.handler.answered(head, status: answer.status)
-        if head.method != "HEAD" { answer.stream?.open(on: connection) }
+        answer.stream?.open(on: connection)
         return connection.queue(answer)
     }
 
@@ -297,8 +299,8 @@ final class Exchange: Sendable {
         throw .disconnected
     }
 
-    private func answer(with response: Response, isHTTP10: Bool) async {
-        guard let answer = PreparedResponse(response, isHTTP10: isHTTP10, logger: context.logger) else {
+    private func answer(with response: Response, to head: RequestHead) async {
+        guard let answer = prepare(response, for: head) else {
             cut()
             return
         }
