@@ -195,7 +195,8 @@ struct SessionStateMachine: Sendable {
             record.status = .suspended
             return failAll(lost)
         }
-        let ends = terminals(why: lost.message) + failAll(lost)
+        let ends =
+            terminals(why: lost.message) + failAll(lost)
             + logged(BridgeEvent.disconnected(code: code, reason: reason, willRetry: false))
         record.status = .suspended
         return ends + logged(BridgeEvent.suspended(reason: "upstream_lost"))
@@ -211,7 +212,8 @@ struct SessionStateMachine: Sendable {
         guard link != .ended else { return [] }
         let hadLink = link != .none
         link = .none
-        let ends = terminals(why: "the session was suspended (\(reason))")
+        let ends =
+            terminals(why: "the session was suspended (\(reason))")
             + failAll(SessionError(.upstreamLost, "the session was suspended before upstream answered (\(reason))"))
         let wasSuspended = record.status == .suspended
         record.status = .suspended
@@ -223,7 +225,8 @@ struct SessionStateMachine: Sendable {
         guard link != .ended else { return [] }
         let hadLink = link != .none
         link = .ended
-        let ends = terminals(why: "the session was closed")
+        let ends =
+            terminals(why: "the session was closed")
             + failAll(SessionError(.sessionClosed, "the session was closed before upstream answered"))
         record.status = .closed
         record.endReason = reason
@@ -247,7 +250,8 @@ struct SessionStateMachine: Sendable {
             let error = RealtimeError(event.json["error"])
             lastError = error
             guard error.eventID == eventID else { return [] }
-            let refusal = SessionError(.refusedByUpstream, "upstream refused the session's configuration: \(error.message)", upstream: error)
+            let refusal = SessionError(
+                .refusedByUpstream, "upstream refused the session's configuration: \(error.message)", upstream: error)
             return linkFailed(refusal) + [.closeLink]
         default:
             return []
