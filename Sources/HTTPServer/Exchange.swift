@@ -50,11 +50,11 @@ final class Exchange: Sendable {
     func proceed(
         method: UnsafePointer<CChar>?, version: UnsafePointer<CChar>?, bytes: UnsafePointer<CChar>?, count: UnsafeMutablePointer<Int>?
     ) -> MHD_Result {
-        let (connection, begins) = state.withLockedValue { state in
+        let (connection, begins, isCut) = state.withLockedValue { state in
             defer { state.hasBegun = true }
-            return (state.connection, !state.hasBegun)
+            return (state.connection, !state.hasBegun, !state.hasBegun && state.machine.serverEnds)
         }
-        guard let connection else { return .NO }
+        guard let connection, !isCut else { return .NO }
         if begins { return headArrived(method: method, version: version, on: connection) }
         if let bytes, let count, count.pointee > 0 {
             return bytesArrived(UnsafeRawBufferPointer(start: bytes, count: count.pointee), left: count)
