@@ -50,11 +50,11 @@ final class Exchange: Sendable {
     func proceed(
         method: UnsafePointer<CChar>?, version: UnsafePointer<CChar>?, bytes: UnsafePointer<CChar>?, count: UnsafeMutablePointer<Int>?
     ) -> MHD_Result {
-        let (connection, begins) = state.withLockedValue { state in
+        let (connection, begins, isCut) = state.withLockedValue { state in
             defer { state.hasBegun = true }
-            return (state.connection, !state.hasBegun)
+            return (state.connection, !state.hasBegun, !state.hasBegun && state.machine.serverEnds)
         }
-        guard let connection else { return .NO }
+        guard let connection, !isCut else { return .NO }
         if begins { return headArrived(method: method, version: version, on: connection) }
         if let bytes, let count, count.pointee > 0 {
             return bytesArrived(UnsafeRawBufferPointer(start: bytes, count: count.pointee), left: count)
@@ -67,7 +67,7 @@ final class Exchange: Sendable {
     ) -> MHD_Result {
         let method = method.map { String(cString: $0) } ?? ""
         let isHTTP10 = version.map { String(cString: $0) } == "HTTP/1.0"
-        let headers = connection.headers
+        let rawHeaders = connection.headers
         let rawTarget = state.withLockedValue { $0.target }
 
         let target: RequestTarget?
@@ -80,14 +80,14 @@ final class Exchange: Sendable {
         }
         let framing: RequestFraming?
         do {
-            framing = try RequestFraming(headers: headers, isHTTP10: isHTTP10, authority: target?.authority)
+            framing = try RequestFraming(headers: rawHeaders, isHTTP10: isHTTP10, authority: target?.authority)
         } catch {
             framing = nil
             refusal = .badRequest(error.message)
         }
         let head = RequestHead(
             method: method, target: rawTarget, path: target?.path ?? rawTarget, segments: target?.segments ?? [],
-            query: target?.query.map { ($0.name, $0.value) } ?? [], headers: headers, isHTTP10: isHTTP10,
+            query: target?.query.map { ($0.name, $0.value) } ?? [], headers: rawHeaders.trimmed, isHTTP10: isHTTP10,
             remoteAddress: connection.remoteAddress, listener: context.address,
             contentLength: framing?.contentLength, hasBody: framing?.hasBody ?? true)
         state.withLockedValue { state in
@@ -294,9 +294,8 @@ final class Exchange: Sendable {
         } onCancel: {
             state.withLockedValue { $0.takeReader() }?.resume()
         }
-        guard Task.isCancelled else { return }
-        state.withLockedValue { state in _ = state.machine.readerLeft() }
-        throw .disconnected
+        // Cancelled and still waiting; if it was woken as well, the machine knows better why.
+        if state.withLockedValue({ $0.machine.readerLeft() }) { throw .disconnected }
     }
 
     private func answer(with response: Response, to head: RequestHead) async {

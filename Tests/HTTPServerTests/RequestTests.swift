@@ -152,6 +152,7 @@ struct RequestTests {
         "Host: a\r\nTransfer-Encoding: gzip, chunked\r\n",
         "Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
         "Host: a\r\nTransfer-Encoding: chunked, chunked\r\n",
+        "Host: a\r\nTransfer-Encoding: chunked \r\n",
     ])
     func framingThatCouldBeReadInTwoWaysIs400AndTheEnd(headers: String) async throws {
         let handler = TestHandler()
