@@ -1,8 +1,6 @@
 package import Logging
 package import NIOCore
-import NIOHTTP1
 import NIOPosix
-import NIOWebSocket
 
 /// The real ``UpstreamConnecting``: SwiftNIO for sockets, HTTP and WebSocket, the system's OpenSSL for TLS.
 package final class NIOUpstreamConnector: UpstreamConnecting {
@@ -45,7 +43,7 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
         // Handlers are added to the one channel that won: IPv4 and IPv6 are tried side by side, and a loser must not fail the promise.
         connecting.whenSuccess { channel in
             do {
-                try Handshake(endpoint: endpoint, request: request, opened: opened).start(on: channel)
+                try Self.start(on: channel, endpoint, request, opened)
             } catch {
                 opened.fail(ConnectFailure.duringHandshake(error))
             }
@@ -63,5 +61,15 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
         } catch {
             throw ConnectFailure.duringHandshake(error)
         }
+    }
+
+    /// On the channel's event loop, with the TCP connection standing.
+    private static func start(
+        on channel: any Channel, _ endpoint: UpstreamEndpoint, _ request: UpgradeRequest, _ opened: EventLoopPromise<UpstreamConnection>
+    ) throws {
+        guard channel.isActive else { throw ChannelError.ioOnClosedChannel }
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(UpgradeHandler(endpoint: endpoint, request: request, opened: opened))
+        pipeline.fireUserInboundEventTriggered(TransportReady())
     }
 }
