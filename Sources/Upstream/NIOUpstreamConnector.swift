@@ -6,6 +6,7 @@ import NIOPosix
 package final class NIOUpstreamConnector: UpstreamConnecting {
     private let group: any EventLoopGroup
     private let logger: Logger
+    private let tlsContexts = TLSContextCache()
 
     /// - Parameter group: runs the connections; belongs to the caller, who shuts it down after the last connection.
     package init(group: any EventLoopGroup, logger: Logger) {
@@ -30,6 +31,7 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
     }
 
     private func open(_ endpoint: UpstreamEndpoint, _ request: UpgradeRequest) async throws(UpstreamError) -> UpstreamConnection {
+        let tls: TLSContext? = request.address.isSecure ? try await tlsContexts.context(for: endpoint.tls) : nil
         let loop = group.next()
         let opened = loop.makePromise(of: UpstreamConnection.self)
         let deadline = loop.scheduleTask(in: TimeAmount(endpoint.handshakeTimeout)) {
@@ -43,7 +45,7 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
         // Handlers are added to the one channel that won: IPv4 and IPv6 are tried side by side, and a loser must not fail the promise.
         connecting.whenSuccess { channel in
             do {
-                try Self.start(on: channel, endpoint, request, opened)
+                try Self.start(on: channel, tls, endpoint, request, opened)
             } catch {
                 opened.fail(ConnectFailure.duringHandshake(error))
             }
@@ -65,10 +67,15 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
 
     /// On the channel's event loop, with the TCP connection standing.
     private static func start(
-        on channel: any Channel, _ endpoint: UpstreamEndpoint, _ request: UpgradeRequest, _ opened: EventLoopPromise<UpstreamConnection>
+        on channel: any Channel, _ tls: TLSContext?, _ endpoint: UpstreamEndpoint, _ request: UpgradeRequest,
+        _ opened: EventLoopPromise<UpstreamConnection>
     ) throws {
         guard channel.isActive else { throw ChannelError.ioOnClosedChannel }
         let pipeline = channel.pipeline.syncOperations
+        if let tls {
+            let host = request.address.host
+            try pipeline.addHandler(TLSHandler(session: TLSSession(tls, host: host), host: host))
+        }
         try pipeline.addHandler(UpgradeHandler(endpoint: endpoint, request: request, opened: opened))
         pipeline.fireUserInboundEventTriggered(TransportReady())
     }

@@ -31,7 +31,8 @@ struct UpgradeRequest: Sendable {
             }
             // A line break here would let a value add headers of its own.
             guard value.utf8.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 }) else {
-                throw UpstreamError(.invalidEndpoint, "the value of the header \(name) has control characters; often a line break after the key")
+                throw UpstreamError(
+                    .invalidEndpoint, "the value of the header \(name) has control characters; often a line break after the key")
             }
             headers.add(name: name, value: value)
         }
@@ -54,7 +55,9 @@ struct UpgradeRequest: Sendable {
         guard has("websocket", in: "Upgrade"), has("upgrade", in: "Connection") else {
             return bad("not as a WebSocket server does; is there a proxy between?")
         }
-        guard upgrader.shouldAllowUpgrade(upgradeResponse: response) else { return bad("to another request: its Sec-WebSocket-Accept is wrong") }
+        guard upgrader.shouldAllowUpgrade(upgradeResponse: response) else {
+            return bad("to another request: its Sec-WebSocket-Accept is wrong")
+        }
         guard response.headers["Sec-WebSocket-Extensions"].isEmpty else { return bad("chose an extension that was not offered") }
         guard response.headers[canonicalForm: "Sec-WebSocket-Protocol"].map(String.init).allSatisfy(protocols.contains) else {
             return bad("chose a sub-protocol that was not offered")

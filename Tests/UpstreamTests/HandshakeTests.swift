@@ -95,7 +95,8 @@ struct HandshakeTests {
     }
 
     @Test func errorAndCloseAfterThe101AreARefusal() async throws {
-        let event = #"{"type":"error","error":{"type":"invalid_request_error","code":"invalid_api_key","message":"Incorrect API key: sk-test-*****6789."}}"#
+        let event =
+            #"{"type":"error","error":{"type":"invalid_request_error","code":"invalid_api_key","message":"Incorrect API key: sk-test-*****6789."}}"#
         try await ScriptedServer.run { peer in
             try await peer.wire.write(
                 peer.upgradeAnswer() + .text(event) + .close(3000, "invalid_request_error.invalid_api_key"))
@@ -172,8 +173,9 @@ struct HandshakeTests {
     @Test(arguments: [true, false])
     func aStalledHandshakeTimesOut(answersUpgrade: Bool) async throws {
         try await ScriptedServer.run { peer in
-            let answer = try await peer.upgradeAnswer()
-            if answersUpgrade { try await peer.send(answer) }
+            // The client may leave at any point of this.
+            guard let answer = try? await peer.upgradeAnswer() else { return }
+            if answersUpgrade { try? await peer.send(answer) }
             try await peer.drain()
         } client: { server in
             let error = try await server.refusal { $0.handshakeTimeout = .milliseconds(150) }
@@ -216,7 +218,6 @@ struct HandshakeTests {
 
     @Test func cancellingConnectClosesTheSocket() async throws {
         try await ScriptedServer.run { peer in
-            _ = try await peer.upgradeAnswer()
             try await peer.drain()
         } client: { server in
             let connecting = Task { try await server.refusal() }
