@@ -83,7 +83,6 @@ struct ConversationItem: Sendable {
     }
 
     /// Cuts assistant audio and the transcript of the part that was cut, in proportion.
-    /// - Parameter path: names the event's parameters in a refusal.
     mutating func truncate(part index: Int, toMilliseconds end: Int) throws(ProtocolError) {
         guard case .message(.assistant, var parts) = kind else {
             throw .invalidValue("item_id", "Only model output audio messages can be truncated.")

@@ -146,7 +146,7 @@ extension ConversationMachine {
                 throw ProtocolError(
                     code: "conversation_already_has_active_response",
                     message:
-                        "Conversation already has an active response in progress: \(active.id). Wait until the response is finished before creating a new one.",
+                        "Conversation already has an active response in progress: \(active.id).",
                     param: nil)
             }
             if conversation.hasAssistantAudio, parameters.voice != settings.voice { throw Voice.cannotChange }

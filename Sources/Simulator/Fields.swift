@@ -53,7 +53,7 @@ struct Fields {
                 ? ProtocolError(
                     code: "integer_below_min_value",
                     message:
-                        "Invalid '\(path(name))': integer below minimum value. Expected a value >= \(range.lowerBound), but got \(number) instead.",
+                        "Invalid '\(path(name))': expected a value >= \(range.lowerBound), but got \(number) instead.",
                     param: path(name))
                 : .invalidValue(path(name), "Invalid '\(path(name))': expected a value <= \(range.upperBound), but got \(number) instead.")
         }

@@ -2,8 +2,8 @@ import Realtime
 
 /// The transcript of one committed turn, beside the response.
 ///
-/// The simulator cannot understand speech and says so: the text is `[1.8 s of speech]` or `[0.5 s of silence]`. A transcription model whose name
-/// contains `fail` fails. `whisper` models send one delta with a newline at its end, others a delta for each word.
+/// The simulator cannot understand speech and says so: the text is `[1.8 s of speech]` or `[0.5 s of silence]`. A transcription model
+/// whose name contains `fail` fails. `whisper` models send one delta with a newline at its end, others a delta for each word.
 struct InputTranscription: Sendable {
     enum Step {
         case delta(String)

@@ -69,7 +69,7 @@ extension SessionSettings {
         [
             "id": .string(id), "object": "realtime.transcription_session", "expires_at": .int(expiresAt), "client_secret": .null,
             "modalities": ["audio", "text"], "input_audio_format": .string(inputFormat.betaName),
-            "input_audio_transcription": transcriptionJSON, "input_audio_noise_reduction": optional(noiseReduction),
+            "input_audio_transcription": shortTranscriptionJSON, "input_audio_noise_reduction": optional(noiseReduction),
             "turn_detection": turnDetection?.json(dialect: .beta, isTranscription: true) ?? .null, "include": optional(include),
         ]
     }

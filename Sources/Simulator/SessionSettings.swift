@@ -141,7 +141,7 @@ struct SessionSettings: Sendable {
     mutating func applyTurnDetection(_ fields: Fields, dialect: Dialect) throws(ProtocolError) {
         guard fields["turn_detection"] != nil else { return }
         turnDetection = try fields.object("turn_detection").map { inner throws(ProtocolError) in
-            try TurnDetection(inner, over: turnDetection, dialect: dialect, isTranscription: kind == .transcription)
+            try TurnDetection(inner, over: turnDetection, dialect: dialect)
         }
     }
 
@@ -161,37 +161,12 @@ struct SessionSettings: Sendable {
         ]
     }
 
+    /// Beta transcription sessions leave out what is not set.
+    var shortTranscriptionJSON: JSONValue {
+        guard let transcription else { return .null }
+        let members = [("model", transcription.model), ("language", transcription.language), ("prompt", transcription.prompt)]
+        return .object(members.compactMap { name, value in value.map { (name, .string($0)) } })
+    }
+
     func optional(_ json: JSON?) -> JSONValue { json.map { JSONValue($0) } ?? .null }
-}
-
-/// A voice by name, or a custom one by id (GA).
-struct Voice: Equatable, Sendable {
-    /// The JSON text that names it.
-    let lexeme: [UInt8]
-
-    static let standard = Voice(lexeme: Array("\"alloy\"".utf8))
-
-    static let cannotChange = ProtocolError(
-        code: "cannot_update_voice", message: "Cannot update a conversation's voice if assistant audio is present.", param: nil)
-
-    private static let names = ["alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse"]
-
-    init(_ json: JSON, at path: String, dialect: Dialect) throws(ProtocolError) {
-        if dialect == .ga, json.kind == .object {
-            let fields = try Fields(json, at: path)
-            try fields.allowOnly(["id"])
-            _ = try fields.requiredString("id")
-        } else {
-            guard let name = json.string else { throw .wrongKind(path, expected: "a string", found: json.kind) }
-            let supported = Voice.names + (dialect == .ga ? ["marin", "cedar"] : [])
-            guard supported.contains(name) else { throw .invalidValue(path, name, supported: supported) }
-        }
-        lexeme = Array(json.lexeme)
-    }
-
-    private init(lexeme: [UInt8]) {
-        self.lexeme = lexeme
-    }
-
-    var json: JSONValue { .raw(lexeme) }
 }

@@ -8,8 +8,8 @@ import Realtime
 
 /// A Realtime server without a model: for demos, tests and faults on demand.
 ///
-/// It speaks one dialect on `ws://HOST:PORT/v1/realtime`, keeps a conversation for each socket, finds turns in real audio, and answers with text, calls and
-/// sound. It refuses what the service refuses. What texts cause which answers stands at ``Answer``; besides:
+/// It speaks one dialect on `ws://HOST:PORT/v1/realtime`, keeps a conversation for each socket, finds turns in real audio, and answers
+/// with text, calls and sound. It refuses what the service refuses. What texts cause which answers stands at ``Answer``; besides:
 /// - a key that contains `invalid`, and no key, are refused with CLOSE 3000;
 /// - a model that contains `unknown` or `invalid` with 4000, one that contains `not-found` with 4004;
 /// - a transcription model that contains `fail` fails.
@@ -31,6 +31,7 @@ package final class Simulator: Sendable {
     private struct State {
         var listener: (any Channel)?
         var sockets: [ObjectIdentifier: any Channel] = [:]
+        var isStopped = false
         var connectionCount = 0
         var random: SeededRandom
         var recorder: FrameRecorder?
@@ -84,6 +85,7 @@ package final class Simulator: Sendable {
     /// Stops accepting, cuts every socket, and returns when the record is written. May be called twice.
     package func stop() async {
         let (listener, sockets, recorder, speech) = state.withLockedValue { state in
+            state.isStopped = true
             defer {
                 state.listener = nil
                 state.recorder = nil
@@ -102,7 +104,12 @@ package final class Simulator: Sendable {
 
     private func prepare(_ channel: any Channel, recorder: FrameRecorder?, speech: SpeechSource) throws {
         let key = ObjectIdentifier(channel)
-        state.withLockedValue { $0.sockets[key] = channel }
+        let isStopped = state.withLockedValue { state in
+            state.sockets[key] = channel
+            return state.isStopped
+        }
+        // Accepted while the listener was being closed: `stop` has not seen it.
+        guard !isStopped else { return channel.close(promise: nil) }
         channel.closeFuture.whenComplete { _ in self.state.withLockedValue { _ = $0.sockets.removeValue(forKey: key) } }
 
         let rules = HandshakeRules(dialect: configuration.dialect, apiKeys: configuration.apiKeys)

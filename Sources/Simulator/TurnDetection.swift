@@ -32,7 +32,7 @@ struct TurnDetection: Equatable, Sendable {
     }
 
     /// Applies the members present; with another type than before the rest are defaults.
-    init(_ fields: Fields, over current: TurnDetection?, dialect: Dialect, isTranscription: Bool) throws(ProtocolError) {
+    init(_ fields: Fields, over current: TurnDetection?, dialect: Dialect) throws(ProtocolError) {
         let currentType: String? =
             switch current?.method {
             case .server: "server_vad"
@@ -86,7 +86,7 @@ struct TurnDetection: Equatable, Sendable {
                 ("type", "server_vad"), ("threshold", .double(threshold)), ("prefix_padding_ms", .int(prefix)),
                 ("silence_duration_ms", .int(silence)),
             ]
-            if dialect == .ga, !isTranscription { members.append(("idle_timeout_ms", .int(orNull: idle))) }
+            if !isTranscription, dialect == .ga || idle != nil { members.append(("idle_timeout_ms", .int(orNull: idle))) }
         case .semantic(let eagerness):
             members = [("type", "semantic_vad"), ("eagerness", .string(eagerness))]
         }

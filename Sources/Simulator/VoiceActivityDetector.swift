@@ -2,8 +2,8 @@ import Foundation
 
 /// Finds speech in audio by its energy. Time is counted in samples received, never in wall time.
 ///
-/// The audio is judged in windows of 20 ms. A window's loudness becomes a probability: -60 dB of full scale is 0, -20 dB is 1, linear between, so
-/// that the default threshold of 0.5 lies at -40 dB.
+/// The audio is judged in windows of 20 ms. A window's loudness becomes a probability: -60 dB of full scale is 0, -20 dB is 1, linear
+/// between, so that the default threshold of 0.5 lies at -40 dB.
 struct VoiceActivityDetector: Sendable {
     struct Parameters: Equatable, Sendable {
         var threshold: Double
