@@ -1,5 +1,6 @@
 import EventLog
 import Realtime
+import Upstream
 
 /// Decides what one session does: which frames go upstream and when, what is logged, and who is answered.
 ///
@@ -177,8 +178,12 @@ struct SessionStateMachine: Sendable {
         let event = ServerEvent(frame)
         if case .configuring(let eventID) = link { return whileConfiguring(event, eventID) }
         guard let event else { return logged(BridgeEvent.malformed(frame)) }
-        if event.name == .error { lastError = RealtimeError(event.json["error"]) }
-        return logged(frame, event)
+        guard event.name == .error else { return logged(frame, event) }
+        // Servers echo parts of a key they refuse; the log's only edit (API.md section 6).
+        let masked = Secrets.masked(frame)
+        let safe = masked == frame ? event : ServerEvent(masked) ?? event
+        lastError = RealtimeError(safe.json["error"])
+        return logged(masked, safe)
     }
 
     /// The connection is over, whoever ended it. Running responses get their terminal; what waits is answered.

@@ -8,6 +8,7 @@ import Testing
 struct MachineDriver {
     var machine: SessionStateMachine
     var log: [String] = []
+    var frames: [[UInt8]] = []
     var sent: [ClientEvent] = []
     var answers: [CommandID: [ReplyMatcher.Stage]] = [:]
     var failures: [CommandID: SessionError.Code] = [:]
@@ -47,6 +48,7 @@ struct MachineDriver {
             case .append(let append):
                 #expect(append.seq == log.count + 1)
                 log.append(append.event?.type ?? "?")
+                frames.append(append.frame)
                 for answer in append.answers { answers[answer.command, default: []].append(answer.stage) }
             case .fail(let commands, let error):
                 for command in commands { failures[command] = error.code }
@@ -248,6 +250,14 @@ struct MachineDriver {
         var driver = MachineDriver()
         for frame in ["[1]", "nonsense", #"{"no":"type"}"#, #"{"type":5}"#] { driver.receive(frame) }
         #expect(driver.log.suffix(4).allSatisfy { $0 == "bridge.upstream.malformed" })
+    }
+
+    @Test func keysThatUpstreamEchoesAreMaskedInTheLog() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"error","error":{"code":"invalid_api_key","message":"Incorrect API key provided: sk-proj-abcdef0123456789."}}"#)
+        let frame = String(decoding: try #require(driver.frames.last), as: UTF8.self)
+        #expect(frame.contains("Incorrect API key provided"))
+        #expect(!frame.contains("abcdef0123456789"))
     }
 
     @Test(arguments: [
