@@ -54,6 +54,11 @@ static inline void bridge_mhd_set_idle_timeout(struct MHD_Connection *connection
     MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
 }
 
+// Variadic: MHD_set_response_options. The response then closes its connection.
+static inline void bridge_mhd_disable_chunked(struct MHD_Response *response) {
+    MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+}
+
 // Macros with casts.
 static const uint64_t bridge_mhd_size_unknown = MHD_SIZE_UNKNOWN;
 static const ssize_t bridge_mhd_end_of_stream = MHD_CONTENT_READER_END_OF_STREAM;

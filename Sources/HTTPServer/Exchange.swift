@@ -17,7 +17,6 @@ final class Exchange: Sendable {
         /// Set by the first access callback, dropped once answered: a stream may last for hours.
         var head: RequestHead?
         var hasBegun = false
-        var isHEAD = false
         var buffer: [UInt8] = []
         var reader: CheckedContinuation<Void, Never>?
         var answer: PreparedResponse?
@@ -51,11 +50,11 @@ final class Exchange: Sendable {
     func proceed(
         method: UnsafePointer<CChar>?, version: UnsafePointer<CChar>?, bytes: UnsafePointer<CChar>?, count: UnsafeMutablePointer<Int>?
     ) -> MHD_Result {
-        let (connection, begins) = state.withLockedValue { state in
+        let (connection, begins, isCut) = state.withLockedValue { state in
             defer { state.hasBegun = true }
-            return (state.connection, !state.hasBegun)
+            return (state.connection, !state.hasBegun, !state.hasBegun && state.machine.serverEnds)
         }
-        guard let connection else { return .NO }
+        guard let connection, !isCut else { return .NO }
         if begins { return headArrived(method: method, version: version, on: connection) }
         if let bytes, let count, count.pointee > 0 {
             return bytesArrived(UnsafeRawBufferPointer(start: bytes, count: count.pointee), left: count)
@@ -68,7 +67,7 @@ final class Exchange: Sendable {
     ) -> MHD_Result {
         let method = method.map { String(cString: $0) } ?? ""
         let isHTTP10 = version.map { String(cString: $0) } == "HTTP/1.0"
-        let headers = connection.headers
+        let rawHeaders = connection.headers
         let rawTarget = state.withLockedValue { $0.target }
 
         let target: RequestTarget?
@@ -81,20 +80,19 @@ final class Exchange: Sendable {
         }
         let framing: RequestFraming?
         do {
-            framing = try RequestFraming(headers: headers, isHTTP10: isHTTP10, authority: target?.authority)
+            framing = try RequestFraming(headers: rawHeaders, isHTTP10: isHTTP10, authority: target?.authority)
         } catch {
             framing = nil
             refusal = .badRequest(error.message)
         }
         let head = RequestHead(
             method: method, target: rawTarget, path: target?.path ?? rawTarget, segments: target?.segments ?? [],
-            query: target?.query.map { ($0.name, $0.value) } ?? [], headers: headers, isHTTP10: isHTTP10,
+            query: target?.query.map { ($0.name, $0.value) } ?? [], headers: rawHeaders.trimmed, isHTTP10: isHTTP10,
             remoteAddress: connection.remoteAddress, listener: context.address,
             contentLength: framing?.contentLength, hasBody: framing?.hasBody ?? true)
         state.withLockedValue { state in
             state.machine.headArrived(hasBody: head.hasBody)
             state.head = head
-            state.isHEAD = method == "HEAD"
         }
         // Where a body's end is in doubt, or the head too large to go on with, the connection must not be used again: answered before the
         // body, which makes libmicrohttpd close it.
@@ -108,7 +106,7 @@ final class Exchange: Sendable {
         if head.hasBody { connection.setIdleTimeout(context.configuration.bodyIdleTimeout) }
         start { exchange in
             let response = await exchange.context.handler.respond(to: Request(head: head, body: RequestBody(exchange: exchange)))
-            await exchange.answer(with: response, isHTTP10: isHTTP10)
+            await exchange.answer(with: response, to: head)
         }
         return .YES
     }
@@ -118,13 +116,13 @@ final class Exchange: Sendable {
         if head.hasBody, clientWaits || (head.contentLength ?? 0) > Self.drainableAnnouncementBytes {
             return answerEarly(refusal, head: head, on: connection)
         }
-        guard let answer = PreparedResponse(refusal, isHTTP10: head.isHTTP10, logger: context.logger) else { return .NO }
+        guard let answer = prepare(refusal, for: head) else { return .NO }
         if deliver(answer) { start { exchange in await exchange.limitDrain() } }
         return .YES
     }
 
     private func answerEarly(_ response: Response, head: RequestHead, on connection: MHDConnection) -> MHD_Result {
-        guard let answer = PreparedResponse(response, isHTTP10: head.isHTTP10, logger: context.logger) else { return .NO }
+        guard let answer = prepare(response, for: head) else { return .NO }
         state.withLockedValue { state in
             state.machine.answeredEarly()
             state.head = nil
@@ -184,7 +182,7 @@ final class Exchange: Sendable {
         case .suspend: return .YES
         case .cut: return .NO
         case .queueAnswer, .queueShuttingDown:
-            guard let head, let answer = answer ?? PreparedResponse(.shuttingDown, isHTTP10: head.isHTTP10, logger: context.logger) else {
+            guard let head, let answer = answer ?? prepare(.shuttingDown, for: head) else {
                 return .NO
             }
             connection.setIdleTimeout(context.configuration.idleTimeout)
@@ -192,10 +190,14 @@ final class Exchange: Sendable {
         }
     }
 
+    private func prepare(_ response: Response, for head: RequestHead) -> PreparedResponse? {
+        PreparedResponse(response, to: head.method, isHTTP10: head.isHTTP10, logger: context.logger)
+    }
+
     private func queue(_ answer: PreparedResponse, head: RequestHead, on connection: MHDConnection) -> MHD_Result {
         if context.live.isStopping { answer.closeConnectionAfter() }
         context.handler.answered(head, status: answer.status)
-        if head.method != "HEAD" { answer.stream?.open(on: connection) }
+        answer.stream?.open(on: connection)
         return connection.queue(answer)
     }
 
@@ -292,13 +294,12 @@ final class Exchange: Sendable {
         } onCancel: {
             state.withLockedValue { $0.takeReader() }?.resume()
         }
-        guard Task.isCancelled else { return }
-        state.withLockedValue { state in _ = state.machine.readerLeft() }
-        throw .disconnected
+        // Cancelled and still waiting; if it was woken as well, the machine knows better why.
+        if state.withLockedValue({ $0.machine.readerLeft() }) { throw .disconnected }
     }
 
-    private func answer(with response: Response, isHTTP10: Bool) async {
-        guard let answer = PreparedResponse(response, isHTTP10: isHTTP10, logger: context.logger) else {
+    private func answer(with response: Response, to head: RequestHead) async {
+        guard let answer = prepare(response, for: head) else {
             cut()
             return
         }

@@ -3,6 +3,11 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
     package struct Field: Sendable, Equatable {
         package var name: String
         package var value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
     }
 
     package private(set) var fields: [Field]
@@ -37,6 +42,17 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
 
     package mutating func remove(_ name: String) {
         fields.removeAll { $0.name.equalsIgnoringASCIICase(name) }
+    }
+
+    /// Without the blanks after values, which libmicrohttpd leaves on.
+    var trimmed: HTTPHeaders {
+        var headers = self
+        for index in headers.fields.indices {
+            while let last = headers.fields[index].value.utf8.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") {
+                headers.fields[index].value.removeLast()
+            }
+        }
+        return headers
     }
 }
 

@@ -8,11 +8,13 @@ import Logging
 final class PreparedResponse: @unchecked Sendable {
     let pointer: OpaquePointer
     let status: Int
+    /// To be opened before queueing; nil for other bodies, and where only the headers are sent.
     let stream: StreamBody?
 
     /// Nil if memory is short.
-    init?(_ response: Response, isHTTP10: Bool, logger: Logger) {
+    init?(_ response: Response, to method: String, isHTTP10: Bool, logger: Logger) {
         status = response.status
+        let hasBody = method != "HEAD" && status != 204 && status != 304
         switch response.body {
         case .none:
             stream = nil
@@ -40,7 +42,10 @@ final class PreparedResponse: @unchecked Sendable {
                 body.release()
                 return nil
             }
-            stream = body
+            // libmicrohttpd ends a chunked body that it did not send with the last chunk all the same, which the client would take for the
+            // next response. Without chunked coding there is none, at the cost of the connection.
+            if !hasBody { bridge_mhd_disable_chunked(made) }
+            stream = hasBody ? body : nil
             pointer = made
         }
         for field in response.headers.fields where !Self.isFraming(field.name) {

@@ -1,7 +1,8 @@
 /// How a request's body is delimited, refusing what two servers could read differently (request smuggling).
 ///
 /// libmicrohttpd takes the first of two `Content-Length` or `Host` fields, lets `Transfer-Encoding` beat a `Content-Length`, and reads
-/// unknown codings as no body at all. RFC 9112 section 6.3 and section 3.2 let us refuse all of these.
+/// unknown codings as no body at all. RFC 9112 section 6.3 and section 3.2 let us refuse all of these. What cannot be seen from here is a
+/// folded line (RFC 9112 section 5.2): libmicrohttpd 0.9.75 appends its text to the field's name, so that field is not recognised.
 struct RequestFraming: Equatable {
     struct Problem: Error, Equatable {
         let message: String
@@ -10,6 +11,7 @@ struct RequestFraming: Equatable {
     let contentLength: Int?
     let hasBody: Bool
 
+    /// - Parameter headers: untrimmed, because libmicrohttpd does not know `chunked` with a blank after it.
     /// - Parameter authority: the host in an absolute-form target; it must be the `Host`.
     init(headers: HTTPHeaders, isHTTP10: Bool, authority: String?) throws(Problem) {
         let hosts = headers.values("host")

@@ -239,7 +239,8 @@ package actor Session {
 
     private func ended(_ end: UpstreamEnd, _ number: Int) {
         guard isCurrent(number) else { return }
-        logger.info("upstream connection ended", metadata: ["bridge.end": "\(end.kind)", "bridge.code": "\(end.code.map(String.init) ?? "-")"])
+        logger.info(
+            "upstream connection ended", metadata: ["bridge.end": "\(end.kind)", "bridge.code": "\(end.code.map(String.init) ?? "-")"])
         endLink()
         act(machine.linkLost(code: end.code.map(Int.init), reason: end.reason.isEmpty ? end.kind.words : end.reason))
     }

@@ -3,6 +3,11 @@ import NIOConcurrencyHelpers
 /// Thrown when a bounded wait is over.
 package struct WaitedTooLong: Error, CustomStringConvertible {
     package let what: String
+
+    package init(what: String) {
+        self.what = what
+    }
+
     package var description: String { "waited too long for \(what)" }
 }
 

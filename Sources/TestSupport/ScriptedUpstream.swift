@@ -12,7 +12,10 @@ package final class ScriptedUpstream: UpstreamConnecting {
 
         /// A session with nothing but an id.
         package static func session(_ id: String = "sess_1") -> Script {
-            .open(created: #"{"type":"session.created","event_id":"event_created","session":{"id":"\#(id)","type":"realtime","object":"realtime.session"}}"#)
+            .open(
+                created:
+                    #"{"type":"session.created","event_id":"event_created","session":{"id":"\#(id)","type":"realtime","object":"realtime.session"}}"#
+            )
         }
     }
 

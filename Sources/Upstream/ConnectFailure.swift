@@ -1,6 +1,5 @@
 import Foundation
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 
 /// Names failures of the network in words that tell what to change.
@@ -41,10 +40,6 @@ enum ConnectFailure {
     static func duringHandshake(_ error: any Error) -> UpstreamError {
         switch error {
         case let error as UpstreamError: error
-        case is NIOHTTPClientUpgradeError:
-            UpstreamError(.badUpgrade, "upstream answered 101, but not as a WebSocket server does", cause: error)
-        case is HTTPParserError:
-            UpstreamError(.badUpgrade, "upstream does not speak HTTP; check scheme and port of its URL", cause: error)
         default:
             UpstreamError(.unreachable, "the connection broke during the handshake: \(shortReason(error))", cause: error)
         }

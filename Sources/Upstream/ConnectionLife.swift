@@ -67,7 +67,8 @@ enum ConnectionLife {
             closeFrame: nil, end: UpstreamEnd(.lost, reason: reason),
             failure: {
                 $0.wasRefused
-                    ? $0.refused(closeCode: nil, reason: "") : UpstreamError(.closed, "upstream left before it had opened the session: \(reason)")
+                    ? $0.refused(closeCode: nil, reason: "")
+                    : UpstreamError(.closed, "upstream left before it had opened the session: \(reason)")
             })
     }
 
@@ -87,7 +88,8 @@ enum ConnectionLife {
     /// The socket is closed under the connection by its owner: dropped, cancelled, timed out.
     mutating func abandoned() -> Finish? {
         finish(
-            closeFrame: nil, end: UpstreamEnd(.closedByUs), failure: { _ in UpstreamError(.cancelled, "the connection was given up while it was being opened") })
+            closeFrame: nil, end: UpstreamEnd(.closedByUs),
+            failure: { _ in UpstreamError(.cancelled, "the connection was given up while it was being opened") })
     }
 
     mutating func closeTimedOut() -> Finish? {

@@ -18,10 +18,10 @@ struct KeepAlive {
         askedAt.map { $0 + timeout } ?? lastHeard + interval
     }
 
-    /// Any byte is a sign of life, also a part of a large frame.
-    mutating func heard(now: NIODeadline) {
+    /// Any byte is a sign of life, also a part of a large frame. True if the next check is due earlier than it was.
+    mutating func heard(now: NIODeadline) -> Bool {
         lastHeard = now
-        askedAt = nil
+        return askedAt.take() != nil
     }
 
     enum Action: Equatable {
@@ -33,7 +33,7 @@ struct KeepAlive {
     /// - Parameter isReading: false while we leave the socket unread ourselves; the peer's silence proves nothing then.
     mutating func timerFired(now: NIODeadline, isReading: Bool) -> Action {
         guard isReading else {
-            heard(now: now)
+            _ = heard(now: now)
             return .wait
         }
         guard now >= nextCheck else { return .wait }

@@ -1,13 +1,12 @@
 package import Logging
 package import NIOCore
-import NIOHTTP1
 import NIOPosix
-import NIOWebSocket
 
 /// The real ``UpstreamConnecting``: SwiftNIO for sockets, HTTP and WebSocket, the system's OpenSSL for TLS.
 package final class NIOUpstreamConnector: UpstreamConnecting {
     private let group: any EventLoopGroup
     private let logger: Logger
+    private let tlsContexts = TLSContextCache()
 
     /// - Parameter group: runs the connections; belongs to the caller, who shuts it down after the last connection.
     package init(group: any EventLoopGroup, logger: Logger) {
@@ -32,6 +31,7 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
     }
 
     private func open(_ endpoint: UpstreamEndpoint, _ request: UpgradeRequest) async throws(UpstreamError) -> UpstreamConnection {
+        let tls: TLSContext? = request.address.isSecure ? try await tlsContexts.context(for: endpoint.tls) : nil
         let loop = group.next()
         let opened = loop.makePromise(of: UpstreamConnection.self)
         let deadline = loop.scheduleTask(in: TimeAmount(endpoint.handshakeTimeout)) {
@@ -45,7 +45,7 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
         // Handlers are added to the one channel that won: IPv4 and IPv6 are tried side by side, and a loser must not fail the promise.
         connecting.whenSuccess { channel in
             do {
-                try Handshake(endpoint: endpoint, request: request, opened: opened).start(on: channel)
+                try Self.start(on: channel, tls, endpoint, request, opened)
             } catch {
                 opened.fail(ConnectFailure.duringHandshake(error))
             }
@@ -63,5 +63,20 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
         } catch {
             throw ConnectFailure.duringHandshake(error)
         }
+    }
+
+    /// On the channel's event loop, with the TCP connection standing.
+    private static func start(
+        on channel: any Channel, _ tls: TLSContext?, _ endpoint: UpstreamEndpoint, _ request: UpgradeRequest,
+        _ opened: EventLoopPromise<UpstreamConnection>
+    ) throws {
+        guard channel.isActive else { throw ChannelError.ioOnClosedChannel }
+        let pipeline = channel.pipeline.syncOperations
+        if let tls {
+            let host = request.address.host
+            try pipeline.addHandler(TLSHandler(session: TLSSession(tls, host: host), host: host))
+        }
+        try pipeline.addHandler(UpgradeHandler(endpoint: endpoint, request: request, opened: opened))
+        pipeline.fireUserInboundEventTriggered(TransportReady())
     }
 }

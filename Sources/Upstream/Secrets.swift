@@ -96,7 +96,8 @@ extension UInt8 {
 
     /// What keys are made of: base64 in both alphabets, dots, and the stars of a half-masked key.
     fileprivate var isToken: Bool {
-        isAlphanumericOrJoiner || [UInt8(ascii: "."), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "=")].contains(self)
+        isAlphanumericOrJoiner
+            || [UInt8(ascii: "."), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "=")].contains(self)
     }
 }
 

@@ -1,12 +1,15 @@
 import NIOCore
 import NIOHTTP1
+import NIOWebSocket
 
-/// The GET that asks for the upgrade, checked before anything is opened.
+/// The GET that asks for the upgrade, checked before anything is opened, and the judge of its answer.
 struct UpgradeRequest: Sendable {
     let address: UpstreamAddress
-    let head: HTTPRequestHead
+    private let headers: HTTPHeaders
     /// The sub-protocols offered; the server may choose one of them or none.
-    let protocols: [String]
+    private let protocols: [String]
+    /// Knows the key and what the server must make of it.
+    private let upgrader: NIOWebSocketClientUpgrader
 
     /// What the handshake says itself; a second one would contradict it. Extensions are not offered, since none is understood.
     private static let reserved: Set<String> = [
@@ -16,7 +19,9 @@ struct UpgradeRequest: Sendable {
 
     init(_ endpoint: UpstreamEndpoint) throws(UpstreamError) {
         address = try UpstreamAddress(endpoint.url)
-        var headers = HTTPHeaders([("Host", address.authority)])
+        upgrader = NIOWebSocketClientUpgrader(upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
+        var headers = HTTPHeaders([("Host", address.authority), ("Connection", "Upgrade"), ("Upgrade", "websocket")])
+        upgrader.addCustom(upgradeRequestHeaders: &headers)
         for (name, value) in endpoint.headers {
             guard !name.isEmpty, name.utf8.allSatisfy(\.isHeaderNameByte) else {
                 throw UpstreamError(.invalidEndpoint, "a header name of the upstream has characters that HTTP does not allow")
@@ -26,36 +31,37 @@ struct UpgradeRequest: Sendable {
             }
             // A line break here would let a value add headers of its own.
             guard value.utf8.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 }) else {
-                throw UpstreamError(.invalidEndpoint, "the value of the header \(name) has control characters; often a line break after the key")
+                throw UpstreamError(
+                    .invalidEndpoint, "the value of the header \(name) has control characters; often a line break after the key")
             }
             headers.add(name: name, value: value)
         }
+        self.headers = headers
         protocols = headers[canonicalForm: "Sec-WebSocket-Protocol"].map(String.init)
-        head = HTTPRequestHead(version: .http1_1, method: .GET, uri: address.target, headers: headers)
     }
 
-    /// Why a 101 is none (RFC 6455, 4.1); nil if it is one. The accept value was compared by the upgrader.
+    var bytes: ByteBuffer {
+        let lines = ["GET \(address.target) HTTP/1.1"] + headers.map { "\($0.name): \($0.value)" } + ["", ""]
+        return ByteBuffer(string: lines.joined(separator: "\r\n"))
+    }
+
+    /// Why this answer does not open a WebSocket (RFC 6455, 4.1); nil if it does.
     func fault(of response: HTTPResponseHead) -> UpstreamError? {
-        guard response.headers[canonicalForm: "Connection"].contains(where: { $0.lowercased() == "upgrade" }) else {
-            return UpstreamError(.badUpgrade, "upstream answered 101 without Connection: Upgrade; is there a proxy between?")
+        guard response.status == .switchingProtocols else { return ConnectFailure.refused(status: Int(response.status.code)) }
+        func bad(_ what: String) -> UpstreamError { UpstreamError(.badUpgrade, "upstream answered 101, but \(what)") }
+        func has(_ token: String, in name: String) -> Bool {
+            response.headers[canonicalForm: name].contains { $0.lowercased() == token }
         }
-        guard response.headers["Sec-WebSocket-Extensions"].isEmpty else {
-            return UpstreamError(.badUpgrade, "upstream chose a WebSocket extension that was not offered")
+        guard has("websocket", in: "Upgrade"), has("upgrade", in: "Connection") else {
+            return bad("not as a WebSocket server does; is there a proxy between?")
         }
-        let chosen = response.headers[canonicalForm: "Sec-WebSocket-Protocol"].map(String.init)
-        guard chosen.allSatisfy(protocols.contains) else {
-            return UpstreamError(.badUpgrade, "upstream chose a sub-protocol that was not offered")
+        guard upgrader.shouldAllowUpgrade(upgradeResponse: response) else {
+            return bad("to another request: its Sec-WebSocket-Accept is wrong")
+        }
+        guard response.headers["Sec-WebSocket-Extensions"].isEmpty else { return bad("chose an extension that was not offered") }
+        guard response.headers[canonicalForm: "Sec-WebSocket-Protocol"].map(String.init).allSatisfy(protocols.contains) else {
+            return bad("chose a sub-protocol that was not offered")
         }
         return nil
-    }
-}
-
-extension UInt8 {
-    /// RFC 9110, 5.6.2: token.
-    fileprivate var isHeaderNameByte: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(self)
-        }
     }
 }

@@ -13,7 +13,9 @@ struct UpstreamAddress: Equatable {
         // The URL itself is not repeated: some servers take the key in the query.
         func refused(_ why: String) -> UpstreamError { UpstreamError(.invalidEndpoint, "the upstream URL cannot be used: \(why)") }
 
-        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { throw refused("it has spaces or characters that must be percent-encoded") }
+        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw refused("it has spaces or characters that must be percent-encoded")
+        }
         guard let schemeEnd = url.firstRange(of: "://") else { throw refused("it must start with ws:// or wss://") }
         switch url[..<schemeEnd.lowerBound].lowercased() {
         case "ws": isSecure = false
@@ -44,7 +46,9 @@ struct UpstreamAddress: Equatable {
 
         let standardPort = isSecure ? 443 : 80
         if let portText {
-            guard let number = Int(portText), (1...65535).contains(number) else { throw refused("its port is not a number from 1 to 65535") }
+            guard let number = Int(portText), (1...65535).contains(number) else {
+                throw refused("its port is not a number from 1 to 65535")
+            }
             port = number
         } else {
             port = standardPort

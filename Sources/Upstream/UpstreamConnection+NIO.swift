@@ -14,7 +14,8 @@ extension UpstreamConnection {
             },
             send: { (text) async throws(UpstreamError) in
                 guard text.count <= endpoint.maximumMessageBytes else {
-                    throw UpstreamError(.messageTooLarge, "a message of \(text.count) bytes is over the limit of \(endpoint.maximumMessageBytes)")
+                    throw UpstreamError(
+                        .messageTooLarge, "a message of \(text.count) bytes is over the limit of \(endpoint.maximumMessageBytes)")
                 }
                 do {
                     try await channel.writeAndFlush(text).get()

@@ -80,7 +80,7 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         // Comes after every read of the socket, also one that completed no frame.
-        keepAlive.heard(now: .now())
+        if keepAlive.heard(now: .now()) { scheduleKeepAlive(context) }
         context.fireChannelReadComplete()
     }
 
@@ -178,6 +178,7 @@ final class WebSocketHandler: ChannelDuplexHandler {
     // MARK: Time
 
     private func scheduleKeepAlive(_ context: ChannelHandlerContext) {
+        keepAliveTimer?.cancel()
         keepAliveTimer = context.eventLoop.assumeIsolated().scheduleTask(deadline: keepAlive.nextCheck) {
             switch self.keepAlive.timerFired(now: .now(), isReading: !self.isReadHeld) {
             case .wait: break

@@ -95,7 +95,8 @@ struct HandshakeTests {
     }
 
     @Test func errorAndCloseAfterThe101AreARefusal() async throws {
-        let event = #"{"type":"error","error":{"type":"invalid_request_error","code":"invalid_api_key","message":"Incorrect API key: sk-test-*****6789."}}"#
+        let event =
+            #"{"type":"error","error":{"type":"invalid_request_error","code":"invalid_api_key","message":"Incorrect API key: sk-test-*****6789."}}"#
         try await ScriptedServer.run { peer in
             try await peer.wire.write(
                 peer.upgradeAnswer() + .text(event) + .close(3000, "invalid_request_error.invalid_api_key"))
@@ -107,6 +108,18 @@ struct HandshakeTests {
             #expect(error.message.contains("close 3000"))
             let kept = String(decoding: try #require(error.upstreamError), as: UTF8.self)
             #expect(kept == event.replacing("sk-test-*****6789", with: "sk-***"))
+        }
+    }
+
+    /// 101, `error`, CLOSE and the end of the stream in one turn of the client's event loop, which NIO's own upgrade handlers lose.
+    @Test func aRefusalIsReadAlsoWhenTheStreamEndsWithIt() async throws {
+        for _ in 0..<50 {
+            try await ScriptedServer.run { peer in
+                try await peer.wire.write(peer.upgradeAnswer() + .text(#"{"type":"error","error":{"code":"c"}}"#) + .close(4000))
+            } client: { server in
+                let error = try await server.refusal()
+                #expect(error.code == .refused(closeCode: 4000, errorType: nil, errorCode: "c"))
+            }
         }
     }
 
@@ -160,8 +173,9 @@ struct HandshakeTests {
     @Test(arguments: [true, false])
     func aStalledHandshakeTimesOut(answersUpgrade: Bool) async throws {
         try await ScriptedServer.run { peer in
-            let answer = try await peer.upgradeAnswer()
-            if answersUpgrade { try await peer.send(answer) }
+            // The client may leave at any point of this.
+            guard let answer = try? await peer.upgradeAnswer() else { return }
+            if answersUpgrade { try? await peer.send(answer) }
             try await peer.drain()
         } client: { server in
             let error = try await server.refusal { $0.handshakeTimeout = .milliseconds(150) }
@@ -183,7 +197,7 @@ struct HandshakeTests {
             try await peer.send(peer.upgradeAnswer())
         } client: { server in
             let error = try await server.refusal()
-            #expect(error.code == .closed, "\(error.debugDescription)")
+            #expect(error.code == .closed)
         }
     }
 
@@ -204,7 +218,6 @@ struct HandshakeTests {
 
     @Test func cancellingConnectClosesTheSocket() async throws {
         try await ScriptedServer.run { peer in
-            _ = try await peer.upgradeAnswer()
             try await peer.drain()
         } client: { server in
             let connecting = Task { try await server.refusal() }

@@ -12,7 +12,8 @@ struct MessageTests {
             try await peer.send(.frame(1, Array("a".utf8) + euro[..<1], isFinal: false) + .frame(9, [1, 2, 3]))
             let pong = try await peer.receive()
             #expect(pong.opcode == 10 && pong.payload == [1, 2, 3] && pong.isMasked)
-            try await peer.send(.frame(0, Array(euro[1...]), isFinal: false) + .frame(10, []) + .frame(0, [], isFinal: false) + .frame(0, [0x62]))
+            try await peer.send(
+                .frame(0, Array(euro[1...]), isFinal: false) + .frame(10, []) + .frame(0, [], isFinal: false) + .frame(0, [0x62]))
             try await peer.drain()
         } client: { server in
             let outcome = try await server.connect().nextText()
@@ -83,7 +84,8 @@ struct MessageTests {
         Violation(
             bytes: .frame(1, Array(repeating: 0x61, count: 600), isFinal: false) + .frame(0, Array(repeating: 0x61, count: 401)),
             kind: .tooLarge, code: 1009, testDescription: "oversize in fragments"),
-        Violation(bytes: [0x81, 127, 0xFF] + Array(repeating: 0xFF, count: 7), kind: .tooLarge, code: 1009, testDescription: "absurd length"),
+        Violation(
+            bytes: [0x81, 127, 0xFF] + Array(repeating: 0xFF, count: 7), kind: .tooLarge, code: 1009, testDescription: "absurd length"),
         Violation(bytes: .close(1005), kind: .protocolViolation, code: 1002, testDescription: "close code 1005"),
         Violation(bytes: .close(999), kind: .protocolViolation, code: 1002, testDescription: "close code 999"),
         Violation(bytes: .frame(8, [3]), kind: .protocolViolation, code: 1002, testDescription: "half a close code"),

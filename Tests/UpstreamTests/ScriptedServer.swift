@@ -53,6 +53,18 @@ struct TCPWire: Wire, Sendable {
         try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
     }
 
+    static func connect(to port: Int) async throws -> TCPWire {
+        let (connected, wires) = AsyncStream.makeStream(of: TCPWire.self, bufferingPolicy: .bufferingOldest(1))
+        _ = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.autoRead, value: false)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(WireHandler(accepted: wires)) }
+            }
+            .connect(host: "127.0.0.1", port: port).get()
+        for await wire in connected { return wire }
+        throw PeerGone()
+    }
+
     /// Closes with a TCP reset.
     func reset() async throws {
         let socket = try #require(channel as? any SocketOptionProvider)

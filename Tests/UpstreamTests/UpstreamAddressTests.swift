@@ -1,4 +1,5 @@
 import Testing
+
 @testable import Upstream
 
 struct UpstreamAddressTests {
@@ -20,7 +21,8 @@ struct UpstreamAddressTests {
     }
 
     @Test(arguments: [
-        "", "api.example.com", "https://host/", "ws://", "ws:///path", "ws://user:pw@host/", "ws://host/#top", "ws://host:0/", "ws://host:65536/",
+        "", "api.example.com", "https://host/", "ws://", "ws:///path", "ws://user:pw@host/", "ws://host/#top", "ws://host:0/",
+        "ws://host:65536/",
         "ws://host:x/", "ws://::1/", "ws://[::1/", "ws://[::1]x/", "ws://host/a b", "ws://host/\r\nX: y", "ws://höst/",
     ])
     func oddUrlsAreRefused(url: String) {
