@@ -481,7 +481,7 @@ import Testing
         let id = try #require(driver.last("input_audio_buffer.committed")?["item_id"]?.string)
         driver.send(#"{"type":"conversation.item.retrieve","item_id":"\#(id)"}"#)
         let audio = try #require(driver.last("conversation.item.retrieved")?.at("item.content.0.audio")?.string)
-        #expect(Base64.decode(audio.utf8) == AudioFormat.pcm16.bytes(of: sound))
+        #expect(Base64.decode(audio) == AudioFormat.pcm16.bytes(of: sound))
     }
 
     @Test(arguments: Dialect.allCases)
@@ -495,7 +495,7 @@ import Testing
         driver.append(Sound.speech(milliseconds: 500) + Sound.silence(milliseconds: 500), format: .muLaw)
         driver.settle()
         #expect(driver.last("input_audio_buffer.speech_stopped")?["audio_end_ms"]?.int == 700)
-        let sound = driver.all(Self.name(dialect, "audio.delta")).compactMap { $0["delta"]?.string.flatMap { Base64.decode($0.utf8) } }
+        let sound = driver.all(Self.name(dialect, "audio.delta")).compactMap { $0["delta"]?.string.flatMap { Base64.decode($0) } }
         let milliseconds = sound.reduce(0) { $0 + $1.count } / 8
         #expect((1000...6000).contains(milliseconds))
         #expect(VoiceActivityDetector.probability(of: AudioFormat.aLaw.samples(sound[0][...])) > 0.5)
