@@ -83,13 +83,17 @@ struct ServerProcess: Sendable {
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
         let received = Mailbox<[UInt8]?>("plaintext from openssl s_server")
-        output.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            received.put(data.isEmpty ? nil : Array(data))
-            if data.isEmpty { handle.readabilityHandler = nil }
-        }
         try process.run()
         identifier = process.processIdentifier
+        // A thread and not `readabilityHandler`, whose dispatch source crashed libdispatch under the thread sanitizer.
+        let reading = output.fileHandleForReading
+        Thread.detachNewThread {
+            while true {
+                let data = reading.availableData
+                received.put(data.isEmpty ? nil : Array(data))
+                if data.isEmpty { return }
+            }
+        }
         wire = ProcessWire(input: input.fileHandleForWriting, received: received)
     }
 
