@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 import Upstream
 
-/// Against the real `openssl s_server`.
-@Suite(.timeLimit(.minutes(1)))
+/// Against the real `openssl s_server`. One after the other: a dozen of its processes at once starve two cores.
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct TLSTests {
     @Test(
         arguments: [["-tls1_2"], ["-tls1_3"], ["-alpn", "http/1.1"]], [(TestCertificates.Kind.good, "localhost"), (.address, "127.0.0.1")])
