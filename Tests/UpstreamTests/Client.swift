@@ -10,7 +10,8 @@ let patience = Duration.seconds(30)
 
 extension ScriptedServer {
     func endpoint(_ change: (inout UpstreamEndpoint) -> Void = { _ in }) -> UpstreamEndpoint {
-        var endpoint = UpstreamEndpoint(name: "test", url: url, headers: [("Authorization", "Bearer sk-test-0123456789")], handshakeTimeout: patience)
+        var endpoint = UpstreamEndpoint(
+            name: "test", url: url, headers: [("Authorization", "Bearer sk-test-0123456789")], handshakeTimeout: patience)
         change(&endpoint)
         return endpoint
     }

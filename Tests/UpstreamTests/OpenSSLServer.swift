@@ -60,7 +60,8 @@ final class OpenSSLServer: Sendable {
     {
         let authority = try TestCertificates.shared.get().authority
         var endpoint = UpstreamEndpoint(
-            name: "tls", url: "wss://\(host):\(port ?? self.port)/v1/realtime", tls: UpstreamTLS(caFile: authority), handshakeTimeout: patience)
+            name: "tls", url: "wss://\(host):\(port ?? self.port)/v1/realtime", tls: UpstreamTLS(caFile: authority),
+            handshakeTimeout: patience)
         change(&endpoint)
         return endpoint
     }
