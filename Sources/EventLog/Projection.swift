@@ -38,6 +38,9 @@ package struct Projection: Sendable {
         responses.values.filter { $0.doneSeq == nil }.sorted { $0.createdSeq < $1.createdSeq }
     }
 
+    /// The conversation as it stands, in its order.
+    package var conversation: [ItemRecord] { ItemChain.ordered(Array(items.values)).filter { !$0.isDeleted } }
+
     package var itemCount: Int { items.values.count { !$0.isDeleted } }
 
     /// Applies one event and says which rows it made or changed.

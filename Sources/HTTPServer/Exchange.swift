@@ -50,11 +50,11 @@ final class Exchange: Sendable {
     func proceed(
         method: UnsafePointer<CChar>?, version: UnsafePointer<CChar>?, bytes: UnsafePointer<CChar>?, count: UnsafeMutablePointer<Int>?
     ) -> MHD_Result {
-        let (connection, begins) = state.withLockedValue { state in
+        let (connection, begins, isCut) = state.withLockedValue { state in
             defer { state.hasBegun = true }
-            return (state.connection, !state.hasBegun)
+            return (state.connection, !state.hasBegun, !state.hasBegun && state.machine.serverEnds)
         }
-        guard let connection else { return .NO }
+        guard let connection, !isCut else { return .NO }
         if begins { return headArrived(method: method, version: version, on: connection) }
         if let bytes, let count, count.pointee > 0 {
             return bytesArrived(UnsafeRawBufferPointer(start: bytes, count: count.pointee), left: count)
@@ -168,6 +168,7 @@ final class Exchange: Sendable {
             case .queueAnswer:
                 (answer, head) = (state.answer, state.head)
                 (state.answer, state.head) = (nil, nil)
+                state.target = ""
                 state.stream = answer?.stream
                 if state.machine.serverEnds { answer?.stream?.endNow() }
             case .queueShuttingDown:
@@ -185,7 +186,7 @@ final class Exchange: Sendable {
             guard let head, let answer = answer ?? prepare(.shuttingDown, for: head) else {
                 return .NO
             }
-            connection.setIdleTimeout(context.configuration.idleTimeout)
+            if head.hasBody { connection.setIdleTimeout(context.configuration.idleTimeout) }
             return queue(answer, head: head, on: connection)
         }
     }

@@ -1,3 +1,5 @@
+// Both, because the socket headers belong to whichever C module the compiler reads first.
+import CMicroHTTPD
 import Glibc
 import NIOConcurrencyHelpers
 
@@ -24,12 +26,7 @@ final class ListeningSocket: Sendable {
         }
     }
 
-    /// Refuses clients, those not accepted yet too, and removes the socket file.
-    func shutDown() {
-        _ = Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
-        removeFile()
-    }
-
+    /// Refuses clients, those not accepted yet too, and removes the socket file. Once; later calls do nothing.
     func close() {
         let wasClosed = isClosed.withLockedValue { isClosed in
             defer { isClosed = true }
@@ -37,6 +34,8 @@ final class ListeningSocket: Sendable {
         }
         guard !wasClosed else { return }
         removeFile()
+        // Copies of the descriptor that libmicrohttpd may hold do not keep it listening.
+        _ = Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
         _ = Glibc.close(descriptor)
     }
 

@@ -95,6 +95,8 @@ struct RequestStateMachine {
     mutating func readerAsks() -> ReadAction {
         precondition(!readerWaits, "two readers of one request body")
         if case .broken(let error) = upload { return .fail(error) }
+        // A task that the handler left behind: what it did not read in time is dropped.
+        guard case .awaited = answer else { return .fail(.disconnected) }
         if bufferedBytes > 0 {
             bufferedBytes = 0
             return .deliver(resume: wakeFromFull())
@@ -146,7 +148,9 @@ struct RequestStateMachine {
     mutating func connectionGone(_ reason: RequestBodyError) -> WakeAction {
         precondition(connection == .awake, "libmicrohttpd ended a suspended connection")
         connection = .gone
-        if upload == .arriving { upload = .broken(reason) }
+        // Bytes that were not read go with the connection; a reader must not take what is left for the whole.
+        if upload == .arriving || bufferedBytes > 0 { upload = .broken(reason) }
+        bufferedBytes = 0
         return WakeAction(wakeReader: takeReader())
     }
 
