@@ -209,8 +209,9 @@ struct EventStreamBodyTests {
             #expect(messages[0].data.contains(#""snapshot":"/v1/sessions/rts_1""#))
             #expect(messages.dropFirst().map(\.lastEventID) == (first...101).map { "1.\($0)" })
             // Whoever has not seen the gap brings a cursor back that leads to it.
+            let end = try #require(puller.bytes.firstRange(of: Array("\n\n".utf8)))
             var cut = TestEventSource()
-            cut.feed(puller.bytes.prefix { $0 != UInt8(ascii: "e") || cut.lastEventID.isEmpty }.prefix(24))
+            cut.feed(puller.bytes[..<end.upperBound])
             let resumed = try StreamRequest(format: .eventStream, query: [], headers: ["last-event-id": cut.lastEventID])
             #expect(StreamStart(resumed.cursor, in: session.history).gap != nil)
         }
