@@ -196,8 +196,8 @@ struct EventStreamBodyTests {
     @Test func aCursorOlderThanRetentionMeetsAGapThatIsNotLost() async throws {
         let session = try await TestSession(windowBytes: 500, retainedBytes: 2_000)
         await session.append((0..<100).map { delta($0) })
-        try await session.log.applyRetention()
         await session.end()
+        try await session.log.applyRetention()
         let first = session.history.start.seq + 1
         #expect(first > 2)
         for cursor in [StreamRequest.Cursor.after(EventPosition(epoch: 1, seq: 1)), .beginning, .unknown] {
@@ -226,8 +226,8 @@ struct EventStreamBodyTests {
         let puller = TestPuller(try session.body(Self.request()), bufferBytes: 150)
         _ = puller.pull()
         await session.append((3..<100).map { delta($0) })
-        try await session.log.applyRetention()
         await session.end()
+        try await session.log.applyRetention()
         try await puller.read()
         let messages = Self.messages(of: puller.bytes)
         let gap = try #require(messages.firstIndex { $0.type == "bridge.gap" })
