@@ -99,6 +99,20 @@ import Testing
         #expect(driver.last("input_audio_buffer.speech_started")?["audio_start_ms"]?.int == 59_700)
     }
 
+    @Test func `an append holds 15 MiB and no more`() {
+        var driver = MachineDriver(.ga)
+        driver.send(Request.turnDetection(.ga, "null"))
+        driver.forget()
+        func append(_ byteCount: Int) -> String {
+            #"{"type":"input_audio_buffer.append","audio":"\#(String(repeating: "A", count: byteCount / 3 * 4))"}"#
+        }
+        driver.send(append(15 << 20))
+        #expect(driver.events == [])
+        driver.send(append(15 << 20 + 3))
+        #expect(driver.last("error")?.at("error.param")?.string == "audio")
+        #expect(driver.machine.input.buffer.count == 15 << 20)
+    }
+
     @Test func `the manual buffer is bounded`() {
         var input = InputAudio(format: .pcm16)
         #expect(input.append([UInt8](repeating: 0, count: InputAudio.maximumBytes)) == [])

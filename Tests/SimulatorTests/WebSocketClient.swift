@@ -82,6 +82,12 @@ final class WebSocketClient: Sendable {
         channel.flush()
     }
 
+    /// A text of zeros, without the cost of masking it.
+    func sendUnmasked(byteCount: Int) {
+        channel.writeAndFlush(
+            WebSocketFrame(fin: true, opcode: .text, data: ByteBuffer(repeating: 0, count: byteCount)), promise: nil)
+    }
+
     func sendBinary(_ bytes: [UInt8]) { write(.binary, ByteBuffer(bytes: bytes)) }
 
     func ping() { write(.ping, ByteBuffer(string: "p")) }
