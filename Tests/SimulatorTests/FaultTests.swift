@@ -1,7 +1,5 @@
 import Foundation
 import NIOCore
-import NIOEmbedded
-import NIOWebSocket
 import Realtime
 import Testing
 
@@ -108,25 +106,14 @@ import Testing
         }
     }
 
-    @Test func `a ping goes out every 20 s`() async throws {
-        let speech = SpeechSource(.tone)
-        try expectPings(speech)
-        await speech.stop()
-    }
-
-    private func expectPings(_ speech: SpeechSource) throws {
-        let channel = EmbeddedChannel(
-            handler: SocketHandler(
-                .open(.conversation, model: "m"), connection: 1, SimulatorConfiguration(dialect: .ga), recorder: nil, speech: speech))
-        channel.connect(to: try SocketAddress(unixDomainSocketPath: "/embedded"), promise: nil)
-        #expect(try channel.readOutbound(as: WebSocketFrame.self)?.opcode == .text)
-        for _ in 0..<2 {
-            channel.embeddedEventLoop.advanceTime(by: .seconds(19))
-            #expect(try channel.readOutbound(as: WebSocketFrame.self)?.opcode == nil)
-            channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-            #expect(try channel.readOutbound(as: WebSocketFrame.self)?.opcode == .ping)
+    @Test func `pings go out again and again`() async throws {
+        #expect(SimulatorConfiguration(dialect: .ga).pingInterval == .seconds(20))
+        try await withSimulator(.ga, { $0.pingInterval = .milliseconds(10) }) { address in
+            let client = try await WebSocketClient.connect(port: address.port)
+            _ = try await client.events(upTo: "session.created")
+            #expect(try await client.next() == .ping)
+            #expect(try await client.next() == .ping)
         }
-        _ = try channel.finish()
     }
 
     @Test func `a frame of megabytes fits, one beyond every append does not`() async throws {

@@ -12,6 +12,7 @@ final class WebSocketClient: Sendable {
     enum Received: Equatable, Sendable {
         case text(String)
         case close(code: UInt16?, reason: String)
+        case ping
         case pong
         /// The handshake was answered in HTTP.
         case http(Int)
@@ -131,7 +132,7 @@ final class WebSocketClient: Sendable {
         while true {
             switch try await next(timeout: timeout) {
             case .text(let text): return try JSON.parse(text)
-            case .upgraded: continue
+            case .upgraded, .ping: continue
             case let other:
                 Issue.record("expected an event, got \(other)")
                 throw TimedOut()
@@ -175,6 +176,7 @@ private final class ReceivingHandler: ChannelInboundHandler {
         var body = frame.unmaskedData
         switch frame.opcode {
         case .text: Self.deliver(.text(String(buffer: body)), inbox)
+        case .ping: Self.deliver(.ping, inbox)
         case .pong: Self.deliver(.pong, inbox)
         case .connectionClose:
             let code = body.readInteger(as: UInt16.self)
