@@ -72,11 +72,11 @@ extension ItemRecord {
                 ON CONFLICT (session, id) DO UPDATE SET
                     created_seq = excluded.created_seq, previous_item_id = excluded.previous_item_id, json = excluded.json,
                     updated_seq = excluded.updated_seq, status = excluded.status, response_id = excluded.response_id,
-                    produced_audio_ms = excluded.produced_audio_ms, truncated_at_ms = excluded.truncated_at_ms,
+                    produced_audio_bytes = excluded.produced_audio_bytes, truncated_at_ms = excluded.truncated_at_ms,
                     is_deleted = excluded.is_deleted
                 """
         ).execute(arguments: [
-            session, id, createdSeq, previousItemID, Data(json), updatedSeq, status, responseID, producedAudioMilliseconds,
+            session, id, createdSeq, previousItemID, Data(json), updatedSeq, status, responseID, producedAudioBytes,
             truncatedAtMilliseconds, isDeleted,
         ])
     }
@@ -86,7 +86,7 @@ extension ItemRecord {
             id: row["id"], createdSeq: row["created_seq"], previousItemID: row["previous_item_id"],
             json: [UInt8](row["json"] as Data), status: row["status"], responseID: row["response_id"])
         updatedSeq = row["updated_seq"]
-        producedAudioMilliseconds = row["produced_audio_ms"]
+        producedAudioBytes = row["produced_audio_bytes"]
         truncatedAtMilliseconds = row["truncated_at_ms"]
         isDeleted = row["is_deleted"]
     }

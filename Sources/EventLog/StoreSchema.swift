@@ -76,7 +76,7 @@ enum StoreSchema {
                         updated_seq INTEGER NOT NULL,
                         status TEXT,
                         response_id TEXT,
-                        produced_audio_ms INTEGER NOT NULL,
+                        produced_audio_bytes INTEGER NOT NULL,
                         truncated_at_ms INTEGER,
                         is_deleted INTEGER NOT NULL,
                         PRIMARY KEY (session, id)

@@ -39,6 +39,7 @@ struct RequestStateMachine {
     ///
     /// Sleeping only with bytes left is libmicrohttpd's rule: had all been taken it might call again while suspended.
     mutating func bytesArrived(_ count: Int) -> BytesAction {
+        precondition(connection == .awake, "libmicrohttpd brought bytes of a suspended connection")
         guard !serverEnds, !drainTimeIsUp else { return .cut }
         guard case .awaited = answer else {
             drainedBytes += count
@@ -61,6 +62,7 @@ struct RequestStateMachine {
 
     /// The body is complete and an answer could be queued; called again after each wake until one is.
     mutating func answerWanted() -> EndAction {
+        precondition(connection == .awake, "libmicrohttpd wants the answer of a suspended connection")
         if case .arriving = upload { upload = .complete }
         switch answer {
         case .ready:

@@ -66,7 +66,7 @@ struct EventStoreContractTests {
         record.usage.outputTokens = 6
         var item = ItemRecord.named("item_1", seq: 1, json: #"{"id":"item_1"}"#)
         item.status = "completed"
-        item.producedAudioMilliseconds = 1840
+        item.producedAudioBytes = 1840
         item.truncatedAtMilliseconds = 900
         item.updatedSeq = 2
         var response = ResponseRecord.named("resp_1", seq: 1, doneSeq: 2)
