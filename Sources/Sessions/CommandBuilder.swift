@@ -100,7 +100,9 @@ struct CommandBuilder {
 
     private func truncateItem(_ event: JSON, _ eventID: String, _ firstID: CommandID) throws(SessionError) -> Prepared {
         let id = try string(event, "item_id")
-        guard let end = event["audio_end_ms"]?.int, end >= 0 else { throw wrongType("audio_end_ms", "an integer of milliseconds, 0 or more") }
+        guard let end = event["audio_end_ms"]?.int, end >= 0 else {
+            throw wrongType("audio_end_ms", "an integer of milliseconds, 0 or more")
+        }
         var splice = JSONSplice(event)
         splice.set("event_id", of: event, to: JSONValue.string(eventID).bytes)
         if event["content_index"] == nil { splice.set("content_index", of: event, to: Array("0".utf8)) }

@@ -1,6 +1,6 @@
 package import EventLog
 import Foundation
-package import Logging
+import Logging
 package import Realtime
 import Upstream
 
@@ -239,7 +239,8 @@ package actor Session {
 
     private func ended(_ end: UpstreamEnd, _ number: Int) {
         guard isCurrent(number) else { return }
-        logger.info("upstream connection ended", metadata: ["bridge.end": "\(end.kind)", "bridge.code": "\(end.code.map(String.init) ?? "-")"])
+        logger.info(
+            "upstream connection ended", metadata: ["bridge.end": "\(end.kind)", "bridge.code": "\(end.code.map(String.init) ?? "-")"])
         endLink()
         act(machine.linkLost(code: end.code.map(Int.init), reason: end.reason.isEmpty ? end.kind.words : end.reason))
     }
@@ -296,12 +297,13 @@ package actor Session {
         }
         let position = history.position(ofSeq: append.seq)
         let event = append.event
+        let settled = answered
         history.append(
             LogEntry(
                 seq: append.seq, frame: append.frame, createdAtMilliseconds: Self.now, changes: append.changes, record: append.record
             ) { [weak self, tasks] result in
                 if case .failure = result, let self { tasks.add { await self.storeFailed() } }
-                for (receipt, stage) in answered { receipt.settle(stage, event, position, result) }
+                for (receipt, stage) in settled { receipt.settle(stage, event, position, result) }
             })
     }
 

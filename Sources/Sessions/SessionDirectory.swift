@@ -208,7 +208,7 @@ package actor SessionDirectory {
     }
 
     private func configure(_ session: Session, _ configuration: JSON, _ caller: Caller) async throws(SessionError) {
-        do {
+        do throws(SessionError) {
             let update = JSONValue.object([
                 ("type", .string(ClientEventName.sessionUpdate.rawValue)), ("session", JSONValue(configuration)),
             ])

@@ -1,5 +1,6 @@
-package import EventLog
-package import Realtime
+import EventLog
+import Realtime
+import Upstream
 
 /// Decides what one session does: which frames go upstream and when, what is logged, and who is answered.
 ///
@@ -10,7 +11,7 @@ package import Realtime
 ///   `bridge.upstream.switched` stands for them. Exits: `open`, `none`, `ended`.
 /// - `open`: commands are sent as they come. Exits: `none` (lost or suspended), `ended`.
 /// - `ended`: closed or failed; commands are refused. No exit.
-package struct SessionStateMachine: Sendable {
+struct SessionStateMachine: Sendable {
     enum Link: Equatable, Sendable {
         case none, opening, open, ended
         case configuring(eventID: String)
@@ -177,8 +178,12 @@ package struct SessionStateMachine: Sendable {
         let event = ServerEvent(frame)
         if case .configuring(let eventID) = link { return whileConfiguring(event, eventID) }
         guard let event else { return logged(BridgeEvent.malformed(frame)) }
-        if event.name == .error { lastError = RealtimeError(event.json["error"]) }
-        return logged(frame, event)
+        guard event.name == .error else { return logged(frame, event) }
+        // Servers echo parts of a key they refuse; the log's only edit (API.md section 6).
+        let masked = Secrets.masked(frame)
+        let safe = masked == frame ? event : ServerEvent(masked) ?? event
+        lastError = RealtimeError(safe.json["error"])
+        return logged(masked, safe)
     }
 
     /// The connection is over, whoever ended it. Running responses get their terminal; what waits is answered.
@@ -195,7 +200,8 @@ package struct SessionStateMachine: Sendable {
             record.status = .suspended
             return failAll(lost)
         }
-        let ends = terminals(why: lost.message) + failAll(lost)
+        let ends =
+            terminals(why: lost.message) + failAll(lost)
             + logged(BridgeEvent.disconnected(code: code, reason: reason, willRetry: false))
         record.status = .suspended
         return ends + logged(BridgeEvent.suspended(reason: "upstream_lost"))
@@ -211,7 +217,8 @@ package struct SessionStateMachine: Sendable {
         guard link != .ended else { return [] }
         let hadLink = link != .none
         link = .none
-        let ends = terminals(why: "the session was suspended (\(reason))")
+        let ends =
+            terminals(why: "the session was suspended (\(reason))")
             + failAll(SessionError(.upstreamLost, "the session was suspended before upstream answered (\(reason))"))
         let wasSuspended = record.status == .suspended
         record.status = .suspended
@@ -223,7 +230,8 @@ package struct SessionStateMachine: Sendable {
         guard link != .ended else { return [] }
         let hadLink = link != .none
         link = .ended
-        let ends = terminals(why: "the session was closed")
+        let ends =
+            terminals(why: "the session was closed")
             + failAll(SessionError(.sessionClosed, "the session was closed before upstream answered"))
         record.status = .closed
         record.endReason = reason
@@ -247,7 +255,8 @@ package struct SessionStateMachine: Sendable {
             let error = RealtimeError(event.json["error"])
             lastError = error
             guard error.eventID == eventID else { return [] }
-            let refusal = SessionError(.refusedByUpstream, "upstream refused the session's configuration: \(error.message)", upstream: error)
+            let refusal = SessionError(
+                .refusedByUpstream, "upstream refused the session's configuration: \(error.message)", upstream: error)
             return linkFailed(refusal) + [.closeLink]
         default:
             return []
@@ -257,7 +266,7 @@ package struct SessionStateMachine: Sendable {
     private mutating func switched() -> [Action] {
         link = .open
         record.status = .active
-        let lost = ItemChain.ordered(Array(projection.items.values)).map { (id: $0.id, why: "not_replayed") }
+        let lost = projection.conversation.map { (id: $0.id, why: "not_replayed") }
         let event = BridgeEvent.switched(
             reason: "resumed", generation: record.generation, stateRestored: false, itemsReplayed: 0, itemsLost: lost)
         let commands = queued

@@ -1,0 +1,63 @@
+import Foundation
+import NIOCore
+import NIOPosix
+
+/// Names failures of the network in words that tell what to change.
+enum ConnectFailure {
+    static func refused(status: Int) -> UpstreamError {
+        let advice =
+            switch status {
+            case 300..<400: "a redirect, which is not followed; configure the final address as the upstream URL"
+            case 400: "it does not understand the request; check path and query of the upstream URL (model, api-version, deployment)"
+            case 401: "the credentials were not accepted; check the key and the header that carries it"
+            case 403: "the credentials are known but may not use this model or endpoint; check the key's project and permissions"
+            case 404: "nothing is at this path; check path, model or call id in the upstream URL"
+            case 426: "it wants another kind of upgrade; check that the URL names the Realtime endpoint"
+            case 429: "too many connections or requests; try again later"
+            case 500...: "it has trouble of its own; try again later"
+            default: "101 was expected; check that the URL names a WebSocket endpoint"
+            }
+        return UpstreamError(.refusedAtHandshake(status: status), "upstream answered the handshake with \(status): \(advice)")
+    }
+
+    static func timedOut(_ limit: Duration) -> UpstreamError {
+        UpstreamError(.handshakeTimeout, "upstream did not open a session within \(limit)")
+    }
+
+    /// Before there was a TCP connection.
+    static func toConnect(_ error: any Error, limit: Duration) -> UpstreamError {
+        if case ChannelError.connectTimeout = error { return timedOut(limit) }
+        guard let error = error as? NIOConnectionError else {
+            return UpstreamError(.unreachable, "upstream cannot be reached: \(shortReason(error))", cause: error)
+        }
+        if let first = error.connectionErrors.first {
+            return UpstreamError(.unreachable, "upstream cannot be reached: \(shortReason(first.error))", cause: error)
+        }
+        return UpstreamError(.dnsFailed, "the name \(error.host) cannot be resolved", cause: error)
+    }
+
+    /// After TCP stood, before the 101 was through.
+    static func duringHandshake(_ error: any Error) -> UpstreamError {
+        switch error {
+        case let error as UpstreamError: error
+        default:
+            UpstreamError(.unreachable, "the connection broke during the handshake: \(shortReason(error))", cause: error)
+        }
+    }
+
+    static func shortReason(_ error: any Error) -> String {
+        switch error {
+        case let error as IOError:
+            switch error.errnoCode {
+            case ECONNREFUSED: "connection refused"
+            case ECONNRESET, EPIPE: "connection reset"
+            case EHOSTUNREACH, ENETUNREACH: "no route to the host"
+            case ETIMEDOUT: "no answer from the host"
+            default: "system error \(error.errnoCode)"
+            }
+        case let error as UpstreamError: error.message
+        case ChannelError.ioOnClosedChannel, ChannelError.alreadyClosed, ChannelError.eof: "connection closed"
+        default: "connection failed"
+        }
+    }
+}

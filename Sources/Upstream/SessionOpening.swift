@@ -1,0 +1,71 @@
+import Realtime
+
+/// Decides whether a WebSocket that was just accepted becomes a session.
+///
+/// Servers say no after the 101: an `error` event, then CLOSE. But an `error` alone is no refusal yet, so the close is waited for.
+struct SessionOpening {
+    /// A close follows a refusal in the same moment; a server that keeps silent for this long after an `error` will not open the session either.
+    static let refusalGrace = Duration.seconds(1)
+    private static let readyTypes: Set<String> = ["session.created", "transcription_session.created"]
+    private static let maximumErrorBytes = 64 << 10
+
+    /// Credentials that a server may echo.
+    private let secrets: [String]
+    private var refusal: (frame: [UInt8]?, type: String?, code: String?, message: String?)?
+
+    init(secrets: [String]) {
+        self.secrets = secrets
+    }
+
+    enum Action: Equatable {
+        case opened
+        /// Give up after ``refusalGrace`` unless something else happens.
+        case awaitClose
+        /// Not a session event: some servers send one or two before `session.created`.
+        case ignore
+    }
+
+    mutating func received(_ frame: [UInt8]) -> Action {
+        let event = FirstEvent(frame)
+        if let type = event.type, Self.readyTypes.contains(type) { return .opened }
+        guard event.type == "error", refusal == nil else { return .ignore }
+        let kept = frame.count <= Self.maximumErrorBytes ? Secrets.masked(frame, also: secrets) : nil
+        refusal = (kept, event.errorType, event.errorCode, event.errorMessage)
+        return .awaitClose
+    }
+
+    /// What `connect` throws once it is clear that no session comes.
+    func refused(closeCode: UInt16?, reason: String) -> UpstreamError {
+        var message = "upstream accepted the connection and then refused the session"
+        let details = [closeCode.map { "close \($0)" }, reason.isEmpty ? nil : reason, refusal?.message].compactMap { $0 }
+        if !details.isEmpty { message += ": " + details.joined(separator: ", ") }
+        return UpstreamError(
+            .refused(closeCode: closeCode, errorType: shown(refusal?.type), errorCode: shown(refusal?.code)),
+            shown(message) ?? "", upstreamError: refusal?.frame)
+    }
+
+    var wasRefused: Bool { refusal != nil }
+
+    /// Text of the server's that goes on to a caller.
+    private func shown(_ text: String?) -> String? {
+        text.map { Secrets.masked(String($0.prefix(512)), also: secrets) }
+    }
+}
+
+/// The few members of a first event that decide.
+struct FirstEvent {
+    private(set) var type: String?
+    private(set) var errorType: String?
+    private(set) var errorCode: String?
+    private(set) var errorMessage: String?
+
+    init(_ frame: [UInt8]) {
+        guard let event = ServerEvent(frame) else { return }
+        type = event.type
+        // Some servers send a bare string instead of an object.
+        let error = event.json["error"]
+        errorType = error?["type"]?.string
+        errorCode = error?["code"]?.string
+        errorMessage = error?["message"]?.string ?? error?.string
+    }
+}

@@ -1,0 +1,80 @@
+/// Where and how to reach one Realtime server.
+///
+/// Printing one never shows a header's value: `Authorization` and `api-key` are secrets.
+package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
+    /// What log lines and errors call this server; not a secret.
+    package var name: String
+    /// `ws://` or `wss://` with path and query; the model is already in the query where the server wants it there. No user information, no fragment.
+    package var url: String
+    /// Sent with the upgrade request as they are, the credentials among them.
+    package var headers: [(name: String, value: String)]
+    package var tls: UpstreamTLS
+    /// From the start of the name look-up to the session's first event. 10 s: a far server answers in 2 s even when it is loaded.
+    package var handshakeTimeout: Duration
+    /// Silence after which we ask whether the peer is alive. 20 s is what OpenAI's server does; NAT entries live longer than that.
+    package var pingInterval: Duration
+    /// How long after our ping the peer may stay silent.
+    package var pingTimeout: Duration
+    /// Bound of one message, either way. 32 MiB: a retrieved item carries its whole audio in base64.
+    package var maximumMessageBytes: Int
+
+    package init(
+        name: String,
+        url: String,
+        headers: [(name: String, value: String)] = [],
+        tls: UpstreamTLS = UpstreamTLS(),
+        handshakeTimeout: Duration = .seconds(10),
+        pingInterval: Duration = .seconds(20),
+        pingTimeout: Duration = .seconds(20),
+        maximumMessageBytes: Int = 32 << 20
+    ) {
+        self.name = name
+        self.url = url
+        self.headers = headers
+        self.tls = tls
+        self.handshakeTimeout = handshakeTimeout
+        self.pingInterval = pingInterval
+        self.pingTimeout = pingTimeout
+        self.maximumMessageBytes = maximumMessageBytes
+    }
+
+    /// Name, URL without its query (some servers take the key there), and the names of the headers.
+    package var description: String {
+        let place = url.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
+        return "\(name) \(Secrets.masked(String(place))) headers: \(headers.map(\.name).joined(separator: ", "))"
+    }
+}
+
+extension UpstreamEndpoint {
+    /// The credentials in here, to be taken out of what the server says.
+    var secrets: [String] {
+        let inHeaders = headers.filter { Self.namesSecret($0.name) }.flatMap { $0.value.split(separator: " ").map(String.init) }
+        let query = url.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
+        let inQuery = query.split(separator: "&").compactMap { item -> String? in
+            let parts = item.split(separator: "=", maxSplits: 1)
+            return parts.count == 2 && Self.namesSecret(String(parts[0])) ? String(parts[1]) : nil
+        }
+        return inHeaders + inQuery
+    }
+
+    private static func namesSecret(_ name: String) -> Bool {
+        let name = name.lowercased()
+        return ["auth", "key", "token", "secret", "cookie"].contains { name.contains($0) }
+    }
+}
+
+extension UpstreamEndpoint: CustomDebugStringConvertible, CustomReflectable {
+    package var debugDescription: String { description }
+    /// Without this `dump` and a failed expectation would print the credentials.
+    package var customMirror: Mirror { Mirror(self, children: ["description": description]) }
+}
+
+/// Whom we trust to vouch for a server's name. Verification itself cannot be turned off.
+package struct UpstreamTLS: Sendable, Hashable {
+    /// PEM file with the only authorities to trust; nil means the system's store. Read once per connector.
+    package var caFile: String?
+
+    package init(caFile: String? = nil) {
+        self.caFile = caFile
+    }
+}

@@ -1,0 +1,145 @@
+import TestSupport
+import Testing
+import Upstream
+
+@Suite(.timeLimit(.minutes(1)))
+struct EndTests {
+    @Test(arguments: [1000, 1001, 1011, 1012, 3000, 4004] as [UInt16])
+    func theServersCloseIsEchoedAndReported(code: UInt16) async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            try await peer.send(.text("last") + .close(code, "bye sk-abcdef123"))
+            let echo = try await peer.receive()
+            #expect(echo.opcode == 8 && echo.closeCode == code)
+        } client: { server in
+            let connection = try await server.connect()
+            #expect(await connection.nextText() == "last")
+            let end = UpstreamEnd(.closedByPeer, code: code, reason: "bye sk-***")
+            #expect(await connection.next() == .ended(end))
+            #expect(await connection.next() == .ended(end))
+            await #expect { try await connection.send([]) } throws: { ($0 as? UpstreamError)?.code == .closed }
+        }
+    }
+
+    @Test func aCloseWithoutACodeHasNone() async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            try await peer.send(.frame(8, []))
+            try await peer.drain()
+        } client: { server in
+            let outcome = try await server.connect().end()
+            #expect(outcome == UpstreamEnd(.closedByPeer))
+        }
+    }
+
+    @Test func ourCloseWaitsForTheServers() async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            let close = try await peer.receive()
+            #expect(close.closeCode == 1001)
+            #expect(close.closeReason == "rollover")
+            try await peer.send(.text("crossing") + .close(1001))
+            try await peer.drain()
+        } client: { server in
+            let connection = try await server.connect()
+            await connection.close(code: 1001, reason: "rollover")
+            #expect(await connection.nextText() == "crossing")
+            #expect(await connection.end() == UpstreamEnd(.closedByUs, code: 1001, reason: "rollover"))
+            await connection.close(code: 1000, reason: "again")
+        }
+    }
+
+    @Test func ourCloseIsBoundedWhenTheServerIgnoresIt() async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            try await peer.drain()
+        } client: { server in
+            let connection = try await server.connect()
+            let started = ContinuousClock.now
+            await connection.close(code: 1000, reason: "")
+            #expect(ContinuousClock.now - started < patience / 2)
+            #expect(await connection.end().kind == .closedByUs)
+        }
+    }
+
+    @Test func anEndOfStreamWithoutCloseIsALoss() async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+        } client: { server in
+            let end = try await server.connect().end()
+            #expect(end.kind == .lost && end.code == nil)
+        }
+    }
+
+    @Test func aResetIsALoss() async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            #expect(try await peer.receive().text == "go")
+            try await peer.wire.reset()
+        } client: { server in
+            let connection = try await server.connect()
+            try await connection.send(Array("go".utf8))
+            #expect(await connection.end().kind == .lost)
+        }
+    }
+
+    @Test func droppingTheConnectionClosesTheSocket() async throws {
+        let closed = Mailbox<Void>("the socket's end")
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            try await peer.drain()
+            closed.put(())
+        } client: { server in
+            _ = try await server.connect()
+            try await closed.next()
+        }
+    }
+
+    @Test func cancellingTheReaderEndsTheConnection() async throws {
+        let closed = Mailbox<Void>("the socket's end")
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            try await peer.drain()
+            closed.put(())
+        } client: { server in
+            let connection = try await server.connect()
+            let reader = Task { await connection.next() }
+            reader.cancel()
+            #expect(await reader.value == .ended(UpstreamEnd(.closedByUs)))
+            try await closed.next()
+        }
+    }
+
+    @Test func aSilentServerIsPingedAndThenGivenUp() async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            #expect(try await peer.receive().opcode == 9)
+            try await peer.drain()
+        } client: { server in
+            let connection = try await server.connect {
+                $0.pingInterval = .milliseconds(50)
+                $0.pingTimeout = .milliseconds(100)
+            }
+            #expect(await connection.end().kind == .pingTimeout)
+        }
+    }
+
+    @Test func aServerThatAnswersPingsIsKept() async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            for _ in 0..<5 {
+                let ping = try await peer.receive()
+                #expect(ping.opcode == 9)
+                try await peer.send(.frame(10, ping.payload))
+            }
+            try await peer.send(text: "still here")
+            try await peer.drain()
+        } client: { server in
+            let connection = try await server.connect {
+                $0.pingInterval = .milliseconds(30)
+                $0.pingTimeout = patience
+            }
+            #expect(await connection.nextText() == "still here")
+        }
+    }
+}

@@ -1,0 +1,209 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import TestSupport
+import Testing
+import Upstream
+
+/// Against the real `openssl s_server`. One after the other: a dozen of its processes at once starve two cores.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct TLSTests {
+    @Test(
+        arguments: [["-tls1_2"], ["-tls1_3"], ["-alpn", "http/1.1"]], [(TestCertificates.Kind.good, "localhost"), (.address, "127.0.0.1")])
+    func aSessionRunsOverTLS(options: [String], server: (kind: TestCertificates.Kind, host: String)) async throws {
+        try await OpenSSLServer.run(server.kind, options: options) { peer in
+            try await peer.openSession()
+            let frame = try await peer.receive()
+            #expect(frame.isMasked)
+            try await peer.send(.text("got \(frame.text)"))
+            #expect(try await peer.receive().closeCode == 1000)
+            try await peer.send(.close(1000))
+        } client: { openssl in
+            let connection = try await connector.connect(to: openssl.endpoint(host: server.host))
+            #expect(connection.created == Array(created.utf8))
+            try await connection.send(Array("hello".utf8))
+            #expect(await connection.nextText() == "got hello")
+            await connection.close()
+            #expect(await connection.end().kind == .closedByUs)
+        }
+    }
+
+    @Test func largeMessagesCrossRecords() async throws {
+        let text = (0..<300_000).map { UInt8(0x20 + $0 % 90) }
+        try await OpenSSLServer.run(.good) { peer in
+            try await peer.openSession()
+            try await peer.send(.frame(1, peer.receive().payload))
+        } client: { server in
+            let connection = try await connector.connect(to: server.endpoint())
+            try await connection.send(text)
+            #expect(await connection.next() == .frame(text))
+        }
+    }
+
+    @Test(arguments: [
+        (TestCertificates.Kind.wrongHost, "localhost", "the certificate of localhost is for another host"),
+        (.good, "127.0.0.1", "the certificate of 127.0.0.1 is for another host"),
+        (.expired, "localhost", "the certificate of localhost has expired"),
+        (
+            .selfSigned, "localhost",
+            "the certificate of localhost was issued by an authority this machine does not trust (use --upstream-ca FILE)"
+        ),
+    ])
+    func badCertificatesAreRefusedInPlainWords(kind: TestCertificates.Kind, host: String, message: String) async throws {
+        try await OpenSSLServer.run(kind) { server in
+            let error = try await refusal(of: server.endpoint(host: host))
+            #expect(error.code == .tlsFailed)
+            #expect(error.message == message)
+        }
+    }
+
+    /// nil is the system's store, which does not know the test's authority either.
+    @Test(arguments: [true, false])
+    func anUnknownAuthorityIsRefused(usesSystemStore: Bool) async throws {
+        let other = try TestCertificates.shared.get().otherAuthority
+        try await OpenSSLServer.run(.good) { server in
+            let error = try await refusal(of: server.endpoint { $0.tls.caFile = usesSystemStore ? nil : other })
+            #expect(error.code == .tlsFailed)
+            #expect(error.message.hasSuffix("an authority this machine does not trust (use --upstream-ca FILE)"))
+        }
+    }
+
+    @Test func theKeyIsNotSentToAServerThatIsNotTrusted() async throws {
+        try await OpenSSLServer.run(.wrongHost) { peer in
+            await #expect(throws: (any Error).self) { _ = try await peer.wire.received.next(within: .milliseconds(300)) }
+        } client: { server in
+            _ = try await refusal(of: server.endpoint { $0.headers = [("Authorization", "Bearer sk-x")] })
+        }
+    }
+
+    @Test func versionsBefore12AreRefused() async throws {
+        try await OpenSSLServer.run(.good, options: ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]) { server in
+            let error = try await refusal(of: server.endpoint())
+            #expect(error.message == "localhost does not offer TLS 1.2 or later")
+        }
+    }
+
+    @Test func aMissingFileOfAuthoritiesIsNamed() async throws {
+        let error = try await refusal(
+            of: UpstreamEndpoint(name: "x", url: "wss://localhost:1/", tls: UpstreamTLS(caFile: "/nonexistent.pem")))
+        #expect(error.code == .tlsFailed)
+        #expect(error.message.contains("--upstream-ca"))
+    }
+
+    @Test(arguments: ["HTTP/1.1 400 Bad Request\r\n\r\n", "\u{15}\u{3}\u{3}", "SSH-2.0-OpenSSH_9.2\r\n"])
+    func aServerThatSpeaksNoTLSIsNamed(answer: String) async throws {
+        try await ScriptedServer.run { peer in
+            _ = try await peer.wire.read()
+            try await peer.send(Array(answer.utf8))
+        } client: { server in
+            let error = try await server.refusal { $0.url.replace("ws://", with: "wss://") }
+            #expect(error.code == .tlsFailed)
+            #expect(error.message.contains("TLS on this port"))
+        }
+    }
+
+    @Test func aStalledTLSHandshakeTimesOut() async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.drain()
+        } client: { server in
+            let error = try await server.refusal {
+                $0.url.replace("ws://", with: "wss://")
+                $0.handshakeTimeout = .milliseconds(150)
+            }
+            #expect(error.code == .handshakeTimeout)
+        }
+    }
+
+    @Test func anEndWithoutCloseNotifyIsALossThatSaysSo() async throws {
+        try await OpenSSLServer.run(.good) { peer in
+            try await peer.openSession()
+        } client: { server in
+            let connection = try await connector.connect(to: server.endpoint())
+            server.kill()
+            let end = await connection.end()
+            #expect(end.kind == .lost)
+            #expect(end.reason == "localhost cut the connection without a TLS close-notify")
+        }
+    }
+
+    @Test func aCloseNotifyWithoutCloseIsALossToo() async throws {
+        try await OpenSSLServer.run(.good) { peer in
+            try await peer.openSession()
+            try peer.wire.close()
+        } client: { server in
+            let end = try await connector.connect(to: server.endpoint()).end()
+            #expect(end == UpstreamEnd(.lost, reason: "connection ended without CLOSE"))
+        }
+    }
+
+    /// Through a relay that passes each byte on alone.
+    @Test func everythingArrivesAlsoByteByByte() async throws {
+        try await OpenSSLServer.run(.good) { peer in
+            try await peer.openSession()
+            try await peer.send(.text("got \(peer.receive().text)"))
+        } client: { server in
+            try await Relay.run(to: server.port, chunkBytes: 1) { port, _ in
+                let connection = try await connector.connect(to: server.endpoint(port: port))
+                try await connection.send(Array("hello".utf8))
+                #expect(await connection.nextText() == "got hello")
+            }
+        }
+    }
+
+    @Test func closingSendsACloseNotify() async throws {
+        try await OpenSSLServer.run(.good, options: ["-tls1_2"]) { peer in
+            try await peer.openSession()
+            #expect(try await peer.receive().closeCode == 1000)
+            try await peer.send(.close(1000))
+        } client: { server in
+            try await Relay.run(to: server.port, chunkBytes: 4096) { port, sent in
+                let connection = try await connector.connect(to: server.endpoint(port: port))
+                await connection.close()
+                // TLS 1.2 shows record types: the last record is an alert.
+                while true {
+                    var bytes = sent.withLockedValue { $0 }[...]
+                    var types: [UInt8] = []
+                    while bytes.count >= 5 {
+                        types.append(bytes[bytes.startIndex])
+                        bytes = bytes.dropFirst(5 + Int(bytes[bytes.startIndex + 3]) << 8 + Int(bytes[bytes.startIndex + 4]))
+                    }
+                    if types.last == 21 { break }
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+            }
+        }
+    }
+}
+
+/// A TCP relay in front of a server, that cuts the server's bytes in small pieces and remembers the client's.
+enum Relay {
+    static func run(
+        to port: Int, chunkBytes: Int, client: @escaping @Sendable (_ port: Int, _ sent: NIOLockedValueBox<[UInt8]>) async throws -> Void
+    ) async throws {
+        let sent = NIOLockedValueBox<[UInt8]>([])
+        try await ScriptedServer.run { peer in
+            let outer = peer.wire
+            let inner = try await TCPWire.connect(to: port)
+            await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    while let bytes = try await outer.read() {
+                        sent.withLockedValue { $0 += bytes }
+                        try await inner.write(bytes)
+                    }
+                    try? await inner.channel.close()
+                }
+                group.addTask {
+                    while let bytes = try await inner.read() {
+                        for start in stride(from: 0, to: bytes.count, by: chunkBytes) {
+                            try await outer.write(Array(bytes[start..<min(start + chunkBytes, bytes.count)]))
+                        }
+                    }
+                }
+                // What cannot be passed on because one side has left is not the relay's failure.
+                while let result = await group.nextResult() { _ = result }
+            }
+        } client: { server in
+            try await client(server.port, sent)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+
+/// Raw bytes both ways, from a socket or from `openssl s_server`.
+protocol Wire {
+    mutating func read() async throws -> [UInt8]?
+    func write(_ bytes: [UInt8]) async throws
+}
+
+struct PeerGone: Error {}
+
+/// The server's half of a WebSocket, written out by hand so that it can also do wrong.
+struct WebSocketPeer<W: Wire> {
+    var wire: W
+    private var unread: [UInt8] = []
+    /// Where the unread bytes begin.
+    private var position = 0
+    private(set) var request = ""
+
+    struct Frame: Equatable {
+        var opcode: UInt8
+        var isFinal: Bool
+        var isMasked: Bool
+        var mask: [UInt8]
+        var payload: [UInt8]
+        var text: String { String(decoding: payload, as: UTF8.self) }
+        /// Of a CLOSE.
+        var closeCode: UInt16? { payload.count >= 2 ? UInt16(payload[0]) << 8 | UInt16(payload[1]) : nil }
+        var closeReason: String { String(decoding: payload.dropFirst(2), as: UTF8.self) }
+    }
+
+    init(wire: W) {
+        self.wire = wire
+    }
+
+    // MARK: Handshake
+
+    /// Reads the upgrade request and returns the good answer to it.
+    mutating func upgradeAnswer(extraHeaders: String = "") async throws -> [UInt8] {
+        while unread.firstRange(of: Array("\r\n\r\n".utf8)) == nil { try await fill() }
+        let end = unread.firstRange(of: Array("\r\n\r\n".utf8))!.upperBound
+        request = String(decoding: unread[..<end], as: UTF8.self)
+        position = end
+        let key = header("Sec-WebSocket-Key") ?? ""
+        return Array(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(WebSocketAccept.value(for: key))\r\n\(extraHeaders)\r\n"
+                .utf8)
+    }
+
+    func header(_ name: String) -> String? {
+        for line in request.split(separator: "\r\n") where line.lowercased().hasPrefix(name.lowercased() + ": ") {
+            return String(line.dropFirst(name.utf8.count + 2))
+        }
+        return nil
+    }
+
+    /// 101 and `session.created` in one segment, as a server close by does it.
+    mutating func openSession() async throws {
+        try await wire.write(upgradeAnswer() + Self.text(created))
+    }
+
+    // MARK: Frames out
+
+    static func frame(_ opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true, reserved: UInt8 = 0, mask: Bool = false) -> [UInt8] {
+        var bytes: [UInt8] = [(isFinal ? 0x80 : 0) | reserved | opcode]
+        let maskBit: UInt8 = mask ? 0x80 : 0
+        switch payload.count {
+        case ...125: bytes.append(maskBit | UInt8(payload.count))
+        case ...0xFFFF: bytes += [maskBit | 126, UInt8(payload.count >> 8), UInt8(payload.count & 0xFF)]
+        default: bytes += [maskBit | 127] + (0..<8).reversed().map { UInt8(payload.count >> ($0 * 8) & 0xFF) }
+        }
+        if mask { bytes += [0, 0, 0, 0] }
+        return bytes + payload
+    }
+
+    static func text(_ text: String) -> [UInt8] { frame(1, Array(text.utf8)) }
+
+    static func close(_ code: UInt16, _ reason: String = "") -> [UInt8] {
+        frame(8, [UInt8(code >> 8), UInt8(code & 0xFF)] + reason.utf8)
+    }
+
+    func send(_ bytes: [UInt8]) async throws { try await wire.write(bytes) }
+    func send(text: String) async throws { try await wire.write(Self.text(text)) }
+
+    // MARK: Frames in
+
+    mutating func receive() async throws -> Frame {
+        let head = try await take(2)
+        var length = Int(head[1] & 0x7F)
+        if length == 126 { length = try await take(2).reduce(0) { $0 << 8 | Int($1) } }
+        if length == 127 { length = try await take(8).reduce(0) { $0 << 8 | Int($1) } }
+        let isMasked = head[1] & 0x80 != 0
+        let mask = isMasked ? try await take(4) : []
+        var payload = try await take(length)
+        if isMasked { for index in payload.indices { payload[index] ^= mask[index % 4] } }
+        return Frame(opcode: head[0] & 0x0F, isFinal: head[0] & 0x80 != 0, isMasked: isMasked, mask: mask, payload: payload)
+    }
+
+    /// Until the client has closed its side.
+    mutating func drain() async throws {
+        while try await wire.read() != nil {}
+    }
+
+    private mutating func take(_ count: Int) async throws -> [UInt8] {
+        while unread.count - position < count { try await fill() }
+        defer { position += count }
+        return Array(unread[position..<(position + count)])
+    }
+
+    private mutating func fill() async throws {
+        guard let bytes = try await wire.read() else { throw PeerGone() }
+        unread.removeFirst(position)
+        position = 0
+        unread += bytes
+    }
+}
+
+let created = #"{"type":"session.created","event_id":"event_1","session":{"id":"sess_1","type":"realtime"}}"#
