@@ -94,7 +94,7 @@ struct StoreFailureTests {
         await gate.reached.wait()
         let stale = NIOLockedValueBox<EventLogError.Code?>(nil)
         // Fills the next batch, so that the stale entry is in the one after it.
-        for seq in 1...1000 { other.append(LogEntry(seq: seq, frame: [1], createdAtMilliseconds: 0)) }
+        for seq in 1...4000 { other.append(LogEntry(seq: seq, frame: [1], createdAtMilliseconds: 0)) }
         history.append(
             LogEntry(seq: 2, frame: [2], createdAtMilliseconds: 0) { result in
                 stale.withLockedValue { $0 = result.failureCode }
@@ -185,16 +185,17 @@ struct StoreFailureTests {
         let store = InterceptedStore(MemoryEventStore())
         let log = EventLog.make(store)
         let history = try await log.createSession(.named("a"))
-        let probed = Latch()
+        let gate = CommitOrderTests.Gate()
         store.onCommit { writes throws(EventLogError) in
             guard writes.isEmpty else { throw Self.full }
-            probed.set()
+            gate.pass()
         }
         await history.commit(1)
+        await gate.reached.wait()
         #expect(!log.isHealthy)
-        await probed.wait()
-        // The probe's outcome is known once the writer has done something else.
-        _ = try await log.createSession(.named("b"))
+        gate.letGo()
+        // Something in the writer's queue that is no commit.
+        try await log.applyRetention()
         #expect(log.isHealthy)
         await log.close()
     }
