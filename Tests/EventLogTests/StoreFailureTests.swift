@@ -85,10 +85,8 @@ struct StoreFailureTests {
                 commits += 1
                 return commits
             }
-            if number == 1 {
-                gate.pass()
-                throw Self.full
-            }
+            if number <= 2 { gate.pass() }
+            if number == 1 { throw Self.full }
         }
         history.append(LogEntry(seq: 1, frame: [1], createdAtMilliseconds: 0))
         await gate.reached.wait()
@@ -99,11 +97,10 @@ struct StoreFailureTests {
             LogEntry(seq: 2, frame: [2], createdAtMilliseconds: 0) { result in
                 stale.withLockedValue { $0 = result.failureCode }
             })
-        let woken = Latch()
-        _ = other.subscribe { woken.set() }
         gate.letGo()
-        await woken.wait()
+        await gate.reached.wait()
         #expect(try history.reload().seq == 0)
+        gate.letGo()
         let result = await history.commit(1, [9])
         #expect(result.failureCode == nil)
         #expect(stale.withLockedValue { $0 } == .unavailable)
