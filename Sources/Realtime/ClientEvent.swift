@@ -23,6 +23,13 @@ package struct ClientEvent: Sendable, Equatable {
         self.frame = splice.bytes
     }
 
+    /// A frame that was spliced together elsewhere.
+    package init(name: String, eventID: String, frame: [UInt8]) {
+        self.name = name
+        self.eventID = eventID
+        self.frame = frame
+    }
+
     package static func == (a: ClientEvent, b: ClientEvent) -> Bool {
         a.frame == b.frame
     }

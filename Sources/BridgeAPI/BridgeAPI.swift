@@ -1,0 +1,163 @@
+package import EventLog
+import Foundation
+package import HTTPServer
+package import Logging
+import Realtime
+package import Sessions
+
+/// The contract over HTTP: lets requests in, finds their route, and turns what comes of it into answers.
+///
+/// From: `HTTPServer`. To: `SessionDirectory` (commands), `EventLog` (what is stored).
+package final class BridgeAPI: HTTPHandler {
+    let configuration: BridgeAPIConfiguration
+    let directory: SessionDirectory
+    let log: EventLog
+    let streams: EventStreams
+    let metrics = RequestMetrics()
+    let bodies: BodyBudget
+    private let admission: Admission
+    private let rules: BrowserRules
+    private let logger: Logger
+
+    /// - Parameter log: the directory's own.
+    package init(configuration: BridgeAPIConfiguration, directory: SessionDirectory, log: EventLog, logger: Logger) {
+        self.configuration = configuration
+        self.directory = directory
+        self.log = log
+        self.logger = logger
+        let limits = StreamRegistry.Configuration(
+            perSession: configuration.maximumStreamsPerSession, total: configuration.maximumStreams,
+            maximumAge: configuration.maximumStreamAge)
+        streams = EventStreams(registry: StreamRegistry(configuration: limits), logger: logger)
+        bodies = BodyBudget(limitBytes: configuration.maximumBodyBytesTogether)
+        rules = BrowserRules(
+            allowedHosts: configuration.allowedHosts, listenHosts: configuration.listen.compactMap(\.hostName),
+            corsOrigins: configuration.corsOrigins, hasKeys: !configuration.keys.isEmpty)
+        admission = Admission(
+            rules: rules,
+            authentication: Authentication(keys: configuration.keys, credentials: configuration.credentials, secret: log.secret),
+            maximumBodyBytes: configuration.maximumBodyBytes)
+    }
+
+    /// Heartbeats and the ends of long-lived streams, until the task is cancelled.
+    package func run() async {
+        await streams.registry.run()
+    }
+
+    /// From here on `/readyz` is 503, open streams end with a `retry:` and new ones are refused. Commands go on.
+    package func drain() {
+        streams.registry.drain()
+    }
+
+    // MARK: The server's calls
+
+    package func refusal(of head: RequestHead) -> Response? {
+        let started = ContinuousClock.now
+        switch admission.decide(head) {
+        case .admitted: return nil
+        case .options(let allow): return finished(options(head, allow: allow), head, operation: "options", since: started)
+        case .refused(let error, let route):
+            return finished(refusal(error, head, route), head, operation: route?.operation ?? "none", since: started)
+        }
+    }
+
+    package func respond(to request: Request) async -> Response {
+        let body = request.body
+        return await respond(to: request.head) { () async throws(RequestBodyError) in try await body.next() }
+    }
+
+    package func answered(_ head: RequestHead, status: Int) {
+        metrics.answered(operation: RouteTable.operation(of: head), status: status)
+    }
+
+    /// The whole way of one request.
+    /// - Parameter nextBytes: the body, piece by piece; nil after its end.
+    func respond(
+        to head: RequestHead, nextBytes: @escaping @Sendable () async throws(RequestBodyError) -> [UInt8]?
+    ) async -> Response {
+        let started = ContinuousClock.now
+        switch admission.decide(head) {
+        case .options(let allow):
+            return finished(options(head, allow: allow), head, operation: "options", since: started)
+        case .refused(let error, let route):
+            return finished(refusal(error, head, route), head, operation: route?.operation ?? "none", since: started)
+        case .admitted(let route, let parameters, let caller):
+            let call = APICall(
+                head: head, route: route, parameters: parameters, caller: caller,
+                body: BodyReader(limitBytes: configuration.maximumBodyBytes, budget: bodies, next: nextBytes))
+            let response = await answer(call)
+            return finished(response, head, operation: route.operation, since: started)
+        }
+    }
+
+    private func answer(_ call: APICall) async -> Response {
+        do {
+            var response = try await call.route.handler(self, call)
+            if call.route.method != .get, let applied = call.prefer.applied { response.headers.add("preference-applied", applied) }
+            return response
+        } catch {
+            if let known = ErrorTable.answer(to: error, passesBearer: call.passesBearer) { return refusal(known, call.head, call.route) }
+            logger.error(
+                "a handler failed", metadata: ["bridge.route": "\(call.route.operation)", "bridge.error": "\(String(reflecting: error))"])
+            let unknown = APIError(.internalError, code: "internal_error", "The bridge has a fault; its log says more.", retry: .never)
+            return refusal(unknown, call.head, call.route)
+        }
+    }
+
+    private func options(_ head: RequestHead, allow: String) -> Response {
+        var response = Response(status: 204, headers: ["allow": allow])
+        for (name, value) in rules.preflightHeaders(for: head, allow: allow) { response.headers.add(name, value) }
+        return response
+    }
+
+    /// An EventSource stops for good at any refusal, so one that passes is told to it inside a stream.
+    private func refusal(_ error: APIError, _ head: RequestHead, _ route: Route?) -> Response {
+        if route?.isEventStream == true, Accept.isEventSource(head),
+            EventStreams.isForEventSource(accept: head.headers["accept"], status: error.status.rawValue)
+        {
+            return streams.passingRefusal(code: error.code)
+        }
+        return error.response
+    }
+
+    private func finished(
+        _ response: Response, _ head: RequestHead, operation: String, since started: ContinuousClock.Instant
+    ) -> Response {
+        var response = response
+        let id = RequestID.of(head)
+        response.headers.set("x-request-id", id)
+        response.headers.set("x-content-type-options", "nosniff")
+        for (name, value) in rules.headers(for: head) { response.headers.add(name, value) }
+        // Neither path nor query: ids are in the path, and somebody may have put a key into either.
+        logger.log(
+            level: operation.hasSuffix("ness") ? .debug : .info, "request",
+            metadata: [
+                "bridge.request": "\(id)", "bridge.method": "\(head.method)", "bridge.route": "\(operation)",
+                "bridge.status": "\(response.status)", "bridge.ms": "\(Self.milliseconds(ContinuousClock.now - started))",
+            ])
+        return response
+    }
+
+    private static func milliseconds(_ duration: Duration) -> String {
+        String(format: "%.1f", duration / .milliseconds(1))
+    }
+}
+
+extension ListenAddress {
+    /// The host that was configured; nil for Unix sockets.
+    fileprivate var hostName: String? {
+        switch self {
+        case .tcp(let host, _): host.contains(":") ? "[\(host)]" : host
+        case .unix: nil
+        }
+    }
+}
+
+extension RouteTable {
+    /// For metrics: few and known names, whatever is asked for.
+    fileprivate static func operation(of head: RequestHead) -> String {
+        if head.method == "OPTIONS" { return "options" }
+        guard case .route(let route, _) = match(method: head.method, path: head.segments) else { return "none" }
+        return route.operation
+    }
+}

@@ -1,0 +1,72 @@
+import HTTPServer
+import Realtime
+import Sessions
+
+/// One admitted request on its way through a handler.
+struct APICall: Sendable {
+    let head: RequestHead
+    let route: Route
+    let parameters: [String: String]
+    let caller: Caller
+    let prefer: Prefer
+    let body: BodyReader
+
+    init(head: RequestHead, route: Route, parameters: [String: String], caller: Caller, body: BodyReader) {
+        self.head = head
+        self.route = route
+        self.parameters = parameters
+        self.caller = caller
+        self.body = body
+        prefer = Prefer(head.headers.values("prefer"))
+    }
+
+    /// The upstream credential is the caller's own.
+    var passesBearer: Bool { caller.bearer != nil }
+
+    /// A path parameter of the route's pattern.
+    func parameter(_ name: String) -> String {
+        guard let value = parameters[name] else { preconditionFailure("\(route.pattern) has no parameter \(name)") }
+        return value
+    }
+
+    func query(_ name: String) -> String? {
+        head.query.first { $0.name == name }?.value
+    }
+
+    /// A switch in the query: `?keep=true`, or the bare name.
+    func flag(_ name: String) throws(APIError) -> Bool {
+        switch query(name) {
+        case nil, "false"?: return false
+        case "true"?, ""?: return true
+        default: throw APIError(.badRequest, code: "invalid_value", "'\(name)' must be true or false.", param: name)
+        }
+    }
+
+    /// The spelling the caller asks for by query or header; nil if it does not say.
+    func dialect() throws(APIError) -> Dialect? {
+        if let name = query("dialect") {
+            guard let dialect = Dialect(rawValue: name) else {
+                throw APIError(.badRequest, code: "invalid_value", "'dialect' must be beta or ga.", param: "dialect")
+            }
+            return dialect
+        }
+        let isBeta = head.headers.values("openai-beta").contains {
+            $0.split(separator: ",").contains { $0.filter { $0 != " " } == "realtime=v1" }
+        }
+        return isBeta ? .beta : nil
+    }
+
+    /// Translation between the two spellings is not available: what was asked for must be what the session speaks.
+    func require(_ spoken: Dialect) throws(APIError) {
+        guard let dialect = try dialect(), dialect != spoken else { return }
+        throw APIError(
+            .badRequest, code: SessionError.Code.dialectNotAvailable.rawValue,
+            "This session speaks \(spoken.rawValue) and is offered in that dialect only; \(dialect.rawValue) was asked for.",
+            param: "dialect")
+    }
+
+    /// Whether `Accept` names the type itself, not only a wildcard.
+    func accepts(_ type: String) -> Bool {
+        Accept(head).names(type)
+    }
+}

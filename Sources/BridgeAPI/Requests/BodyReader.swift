@@ -1,0 +1,61 @@
+import HTTPServer
+import NIOConcurrencyHelpers
+
+/// How many bytes all request bodies in memory may have together (API.md section 7).
+final class BodyBudget: Sendable {
+    private let limitBytes: Int
+    private let usedBytes = NIOLockedValueBox(0)
+
+    init(limitBytes: Int) {
+        self.limitBytes = limitBytes
+    }
+
+    var used: Int { usedBytes.withLockedValue { $0 } }
+
+    func take(_ bytes: Int) throws(APIError) {
+        let fits = usedBytes.withLockedValue { used in
+            guard used + bytes <= limitBytes else { return false }
+            used += bytes
+            return true
+        }
+        guard fits else {
+            throw APIError(
+                .serviceUnavailable, code: "bodies_too_large_together",
+                "The requests in progress fill the memory set aside for bodies; try again soon.", retry: .after(seconds: 1))
+        }
+    }
+
+    func giveBack(_ bytes: Int) {
+        usedBytes.withLockedValue { $0 -= bytes }
+    }
+}
+
+/// Reads one request's body within the bridge's limits. What was read counts against the budget until the reader is let go.
+final class BodyReader: Sendable {
+    private let next: @Sendable () async throws(RequestBodyError) -> [UInt8]?
+    private let budget: BodyBudget
+    private let limitBytes: Int
+    private let takenBytes = NIOLockedValueBox(0)
+
+    init(limitBytes: Int, budget: BodyBudget, next: @escaping @Sendable () async throws(RequestBodyError) -> [UInt8]?) {
+        self.limitBytes = limitBytes
+        self.budget = budget
+        self.next = next
+    }
+
+    deinit {
+        budget.giveBack(takenBytes.withLockedValue { $0 })
+    }
+
+    /// The whole body. To be called once.
+    func collect() async throws -> [UInt8] {
+        var whole: [UInt8] = []
+        while let bytes = try await next() {
+            guard whole.count + bytes.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }
+            try budget.take(bytes.count)
+            takenBytes.withLockedValue { $0 += bytes.count }
+            if whole.isEmpty { whole = bytes } else { whole += bytes }
+        }
+        return whole
+    }
+}

@@ -1,0 +1,134 @@
+import EventLog
+import HTTPServer
+import Realtime
+import Sessions
+
+/// Client events sent as they are, and the receipts for them.
+enum ClientEventRoutes {
+    /// One command after the other is taken, so a request with more of them than a session lets wait could only be refused in part.
+    private static let maximumEvents = 256
+
+    /// What became of one event.
+    private enum Taken {
+        case receipt(CommandReceipt)
+        case refused(type: String?, eventID: String?, APIError)
+    }
+
+    static func send(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
+        let commands = try await Commands(api, call)
+        let events = try events(
+            in: try await call.body.collect(), isLines: call.head.headers["content-type"].map { ContentType($0).isLines } ?? false)
+        if events.isAlone, let event = events.list.first { return try await sendAlone(event, commands) }
+        guard events.list.count <= maximumEvents else {
+            throw APIError(.badRequest, code: "too_many_events", "There are more than \(maximumEvents) events in one request.")
+        }
+        var taken: [Taken] = []
+        for event in events.list { taken.append(await take(event, commands)) }
+        // One wait for all of them, from here on.
+        let deadline = ContinuousClock.now + call.prefer.limit(default: Commands.defaultWait)
+        var receipts: [JSONValue] = []
+        for one in taken { receipts.append(await receipt(for: one, until: deadline, commands)) }
+        return .json(["object": "list", "data": .array(receipts)])
+    }
+
+    /// One event takes the status its own route would have, its refusal included.
+    private static func sendAlone(_ event: JSON, _ commands: Commands) async throws -> Response {
+        let receipt = try await commands.submit(event)
+        let result = try await commands.result(of: receipt, until: .confirmed)
+        guard case .confirmed(let confirmation, _) = result else { return list([accepted(receipt)], status: 202) }
+        let isCreation = receipt.type == ClientEventName.conversationItemCreate.rawValue
+        return list([confirmed(receipt, confirmation)], status: isCreation ? 201 : 200)
+    }
+
+    private static func list(_ receipts: [JSONValue], status: Int) -> Response {
+        .json(["object": "list", "data": .array(receipts)], status: status)
+    }
+
+    private static func take(_ event: JSON, _ commands: Commands) async -> Taken {
+        do {
+            return .receipt(try await commands.submit(event))
+        } catch {
+            let refusal =
+                ErrorTable.answer(to: error, passesBearer: commands.call.passesBearer)
+                ?? APIError(.internalError, code: "internal_error", "The bridge has a fault.")
+            return .refused(type: event["type"]?.string, eventID: event["event_id"]?.string, refusal)
+        }
+    }
+
+    private static func receipt(for taken: Taken, until deadline: ContinuousClock.Instant, _ commands: Commands) async -> JSONValue {
+        switch taken {
+        case .refused(let type, let eventID, let error):
+            return object(eventID: eventID, type: type, status: "refused", [("error", error.object)])
+        case .receipt(let receipt):
+            let left = max(.zero, deadline - .now)
+            let isAsync = commands.call.prefer.isAsync
+            switch isAsync ? await receipt.written(within: left) : await receipt.confirmed(within: left) {
+            case .confirmed(let event, _) where !isAsync:
+                commands.api.metrics.command(receipt.type, .confirmed)
+                return confirmed(receipt, event)
+            case .confirmed, .accepted:
+                commands.api.metrics.command(receipt.type, .accepted)
+                return accepted(receipt)
+            case .failed(let error):
+                commands.api.metrics.command(receipt.type, .failed)
+                return object(
+                    eventID: ErrorTable.callers(receipt.eventID), type: receipt.type, status: "refused",
+                    [("error", commands.failure(error, of: receipt).object)])
+            case nil:
+                commands.api.metrics.command(receipt.type, .late)
+                // It was taken, and may still be confirmed.
+                return object(
+                    eventID: ErrorTable.callers(receipt.eventID), type: receipt.type, status: "accepted",
+                    [("error", Commands.late(receipt).object)])
+            }
+        }
+    }
+
+    private static func confirmed(_ receipt: CommandReceipt, _ event: ServerEvent) -> JSONValue {
+        object(
+            eventID: ErrorTable.callers(receipt.eventID), type: receipt.type, status: "confirmed",
+            [("event", .raw(NativeView.frame(of: event)))])
+    }
+
+    private static func accepted(_ receipt: CommandReceipt) -> JSONValue {
+        object(eventID: ErrorTable.callers(receipt.eventID), type: receipt.type, status: "accepted", [])
+    }
+
+    private static func object(eventID: String?, type: String?, status: String, _ more: [(String, JSONValue)]) -> JSONValue {
+        .object(
+            [("event_id", .string(orNull: eventID)), ("type", .string(orNull: type)), ("status", .string(status))] + more)
+    }
+
+    // MARK: Reading
+
+    /// - Returns: each event as a text of its own, and whether it stood alone, outside of an array.
+    private static func events(in bytes: [UInt8], isLines: Bool) throws -> (list: [JSON], isAlone: Bool) {
+        if !isLines {
+            do {
+                let whole = try JSON.parse(bytes)
+                guard whole.kind == .array else { return ([whole], true) }
+                guard !whole.elements.isEmpty else { throw APIError(.badRequest, code: "invalid_value", "The array holds no event.") }
+                return (whole.elements.map { ClientEventBody.parsed(Array($0.lexeme)) }, false)
+            } catch let error as JSONError where error.reason == .trailingBytes {
+                // Several texts: curl sends lines as what it calls a form.
+                return (try lines(bytes), false)
+            }
+        }
+        let list = try lines(bytes)
+        guard !list.isEmpty else { throw APIError(.badRequest, code: "missing_body", "There is no event in the body.") }
+        return (list, list.count == 1)
+    }
+
+    private static func lines(_ bytes: [UInt8]) throws -> [JSON] {
+        var events: [JSON] = []
+        for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            if line.allSatisfy({ $0 <= 0x20 }) { continue }
+            do {
+                events.append(try JSON.parse(Array(line)))
+            } catch {
+                throw APIError(.badRequest, code: "invalid_json", "Line \(index + 1) is not acceptable JSON: \(error).")
+            }
+        }
+        return events
+    }
+}

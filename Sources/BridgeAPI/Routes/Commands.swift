@@ -1,0 +1,108 @@
+import EventLog
+import HTTPServer
+import Realtime
+import Sessions
+
+/// How handlers find a session, give it commands, and wait for what upstream says.
+struct Commands: Sendable {
+    let api: BridgeAPI
+    let call: APICall
+    let session: Session
+
+    /// Seconds; `Prefer: wait` says otherwise.
+    static let defaultWait = 10
+    static let defaultResponseWait = 120
+
+    /// - Throws: 404 also for a session that is another caller's; 400 if another dialect is asked for.
+    init(_ api: BridgeAPI, _ call: APICall) async throws {
+        self.api = api
+        self.call = call
+        session = try await api.directory.session(call.parameter("session"), for: call.caller)
+        try call.require(session.dialect)
+    }
+
+    /// What became of a command within the time the caller gives it.
+    enum Result: Sendable {
+        case confirmed(ServerEvent, EventPosition)
+        /// Written, and upstream does not acknowledge it, or the caller does not wait.
+        case accepted
+    }
+
+    enum Stage: Sendable { case written, confirmed, finished }
+
+    func submit(_ event: JSON, rejectIfActive: Bool = false) async throws -> CommandReceipt {
+        do {
+            return try await session.submit(event, by: call.caller, rejectIfActive: rejectIfActive)
+        } catch {
+            api.metrics.command(event["type"]?.string, .refused)
+            throw error
+        }
+    }
+
+    /// Submits and waits as the caller prefers.
+    func perform(_ event: JSON, until stage: Stage = .confirmed) async throws -> (receipt: CommandReceipt, result: Result) {
+        let receipt = try await submit(event)
+        return (receipt, try await result(of: receipt, until: stage))
+    }
+
+    /// - Parameter seconds: the wait where the caller says nothing.
+    /// - Throws: 504 once the wait is over, unless the caller also takes a receipt; what upstream refused.
+    func result(
+        of receipt: CommandReceipt, until stage: Stage, wait seconds: Int = Commands.defaultWait
+    ) async throws -> Result {
+        let prefer = call.prefer
+        let limit = prefer.limit(default: seconds)
+        // A receipt is for what was sent; a frame that could not be is an error even for those who do not wait for more.
+        if prefer.isAsync, prefer.wait == nil {
+            return try read(await receipt.written(within: limit), receipt, orLate: nil, isFinal: false)
+        }
+        let outcome =
+            switch stage {
+            case .written: await receipt.written(within: limit)
+            case .confirmed: await receipt.confirmed(within: limit)
+            case .finished: await receipt.finished(within: limit)
+            }
+        return try read(outcome, receipt, orLate: prefer.isAsync ? .accepted : nil)
+    }
+
+    /// - Parameter isFinal: false if the caller only asked for a receipt, whatever may be known already.
+    private func read(
+        _ outcome: CommandOutcome?, _ receipt: CommandReceipt, orLate late: Result?, isFinal: Bool = true
+    ) throws(APIError) -> Result {
+        switch outcome {
+        case .confirmed(let event, let position):
+            api.metrics.command(receipt.type, .confirmed)
+            return isFinal ? .confirmed(event, position) : .accepted
+        case .accepted:
+            api.metrics.command(receipt.type, .accepted)
+            return .accepted
+        case .failed(let error):
+            api.metrics.command(receipt.type, .failed)
+            throw failure(error, of: receipt)
+        case nil:
+            api.metrics.command(receipt.type, .late)
+            guard let late else { throw Self.late(receipt) }
+            return late
+        }
+    }
+
+    func failure(_ error: SessionError, of receipt: CommandReceipt) -> APIError {
+        ErrorTable.answer(to: error, passesBearer: call.passesBearer, wasTaken: true, eventID: receipt.eventID)
+    }
+
+    static func late(_ receipt: CommandReceipt) -> APIError {
+        APIError(
+            .gatewayTimeout, code: "upstream_timeout",
+            "Upstream has not answered in time; what becomes of it will stand on the session's event stream.",
+            eventID: ErrorTable.callers(receipt.eventID), retry: .never)
+    }
+
+    /// 202 for a command whose outcome the caller does not wait for.
+    static func accepted(_ receipt: CommandReceipt) -> Response {
+        .json(
+            .object([
+                ("object", "realtime.command"), ("event_id", .string(ErrorTable.callers(receipt.eventID))), ("type", .string(receipt.type)),
+                ("status", "accepted"), ("item_id", .string(orNull: receipt.itemID)),
+            ]), status: 202)
+    }
+}

@@ -1,0 +1,64 @@
+import EventLog
+import HTTPServer
+import Realtime
+import Sessions
+
+/// `/v1/sessions/{session}/events`: reading them, and sending client events as they are.
+enum EventStreamRoutes {
+    private static let types: [(type: String, format: StreamRequest.Format)] = [
+        ("text/event-stream", .eventStream), ("application/x-ndjson", .lines), ("application/json", .page),
+    ]
+
+    static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
+        try await open(call, format: try format(call), api)
+    }
+
+    /// With a body it sends events. Without one it reads them, for the sake of tunnels that hold back what GET answers.
+    static func post(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
+        if call.head.hasBody {
+            if let name = call.head.query.first(where: { $0.name != "dialect" })?.name {
+                throw APIError(
+                    .badRequest, code: "unknown_parameter",
+                    "The query parameter '\(name.prefix(64))' is for reading events, without a body.",
+                    param: String(name.prefix(64)))
+            }
+            return try await ClientEventRoutes.send(api, call)
+        }
+        guard Accept(call.head).first(of: types.map(\.type)) != nil else {
+            throw APIError(
+                .badRequest, code: "missing_body",
+                "Send an event, an array of them, or lines; or ask for the stream with 'Accept: text/event-stream'.")
+        }
+        return try await open(call, format: try format(call), api)
+    }
+
+    private static func format(_ call: APICall) throws(APIError) -> StreamRequest.Format {
+        let accept = Accept(call.head)
+        if let named = accept.first(of: types.map(\.type)) { return types.first { $0.type == named }?.format ?? .eventStream }
+        // Whoever takes only what is not offered is better served by a stream than by a refusal.
+        return .eventStream
+    }
+
+    private static func open(_ call: APICall, format: StreamRequest.Format, _ api: BridgeAPI) async throws -> Response {
+        let session = try await Commands(api, call).session
+        var request: StreamRequest
+        do throws(StreamRequestError) {
+            request = try StreamRequest(format: format, query: call.head.query, headers: call.head.headers)
+        } catch {
+            throw APIError(.badRequest, code: "invalid_value", error.description, param: error.parameter)
+        }
+        // The body of HEAD is never pulled, and nobody waits for it.
+        if call.head.method == "HEAD" { request.wait = .zero }
+        return try await open(request, of: session.history, api)
+    }
+
+    static func open(_ request: StreamRequest, of history: SessionHistory, _ api: BridgeAPI) async throws -> Response {
+        do {
+            return try await api.streams.respond(to: request, of: history)
+        } catch let refusal as StreamRefusal {
+            throw APIError(
+                refusal.status == 503 ? .serviceUnavailable : .tooManyRequests, code: refusal.code, refusal.description,
+                retry: .after(seconds: refusal.retryAfterSeconds))
+        }
+    }
+}

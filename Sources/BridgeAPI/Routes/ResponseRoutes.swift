@@ -1,0 +1,109 @@
+import EventLog
+import HTTPServer
+import Realtime
+import Sessions
+
+/// `/v1/sessions/{session}/responses`.
+enum ResponseRoutes {
+    static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
+        let commands = try await Commands(api, call)
+        let asked = try NewResponse(BodyFields(try await call.body.collect()), dialect: commands.session.dialect)
+        let isStreamed = asked.isStreamed || call.accepts("text/event-stream")
+        if let item = asked.firstItem { try await add(item, for: commands) }
+        let receipt: CommandReceipt
+        let result: Commands.Result
+        do {
+            receipt = try await commands.submit(asked.event, rejectIfActive: true)
+            let isWaitedFor = !isStreamed && !asked.isInBackground
+            result = try await commands.result(
+                of: receipt, until: isWaitedFor ? .finished : .confirmed, wait: Commands.defaultResponseWait)
+        } catch {
+            guard let item = asked.firstItem else { throw error }
+            throw await takenBack(item, commands, because: error)
+        }
+        guard case .confirmed(let event, let position) = result else { return Commands.accepted(receipt) }
+        if isStreamed { return try await stream(event, position, commands) }
+        if asked.isInBackground {
+            var response = Response.json(view(event), status: 202)
+            response.headers.add("location", "/v1/sessions/\(commands.session.id)/responses/\(event.responseID ?? "")")
+            return response
+        }
+        return try answer(to: event, receipt)
+    }
+
+    /// Adds the words the response is to answer. Waits for upstream, so that no response runs without them.
+    private static func add(_ item: NewResponse.Item, for commands: Commands) async throws {
+        if await commands.session.activeResponseID != nil {
+            throw SessionError(.responseActive, "the conversation already has an active response; wait for it or cancel it")
+        }
+        let receipt = try await commands.submit(item.event)
+        switch await receipt.confirmed(within: .seconds(Commands.defaultWait)) {
+        case .confirmed, .accepted: return
+        case .failed(let error): throw commands.failure(error, of: receipt)
+        case nil: throw Commands.late(receipt)
+        }
+    }
+
+    /// The response was refused: what was added for it goes again, and the error says what became of it.
+    private static func takenBack(_ item: NewResponse.Item, _ commands: Commands, because error: any Error) async -> any Error {
+        guard var known = ErrorTable.answer(to: error, passesBearer: commands.call.passesBearer), !mayStillRun(known) else { return error }
+        let event = ClientEventBody.make(.conversationItemDelete, [("item_id", .string(item.id))])
+        let outcome = try? await commands.submit(event).confirmed(within: .seconds(Commands.defaultWait))
+        if case .confirmed = outcome {
+            known.message += " The item that was added for 'input' has been deleted again."
+        } else {
+            known.message += " The item '\(item.id)' that was added for 'input' is still in the conversation."
+        }
+        return known
+    }
+
+    /// A response that was sent and not refused may still be created, and then it needs its words.
+    private static func mayStillRun(_ error: APIError) -> Bool {
+        error.status == .gatewayTimeout || error.status == .badGateway
+    }
+
+    private static func stream(_ created: ServerEvent, _ position: EventPosition, _ commands: Commands) async throws -> Response {
+        guard let id = created.responseID else { preconditionFailure("a response.created without an id was matched") }
+        // From just before `response.created`: that one is the stream's first event.
+        let history = commands.session.history
+        let request = StreamRequest.response(id, after: history.position(ofSeq: position.seq - 1))
+        return try await EventStreamRoutes.open(request, of: history, commands.api)
+    }
+
+    private static func answer(to done: ServerEvent, _ receipt: CommandReceipt) throws(APIError) -> Response {
+        let response = done.json["response"]
+        if response?["status"]?.string == "failed" {
+            throw ErrorTable.answer(toFailedResponse: RealtimeError(response?["status_details"]?["error"]), eventID: receipt.eventID)
+        }
+        return .json(view(done))
+    }
+
+    private static func view(_ event: ServerEvent) -> JSONValue {
+        ResponseView.value(event.json["response"].map { Array($0.lexeme) } ?? Array("null".utf8))
+    }
+
+    static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
+        let page = try PageQuery(call, ascending: true)
+        let session = try await Commands(api, call).session
+        let (responses, hasMore) = page.cut(try await api.log.responses(of: session.id), id: \.id)
+        return .json(ListObject.value(responses.map { ($0.id, ResponseView.value($0.json)) }, hasMore: hasMore))
+    }
+
+    static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
+        let session = try await Commands(api, call).session
+        let id = call.parameter("response")
+        guard let response = try await api.log.response(id, of: session.id) else {
+            throw SessionError(.responseNotFound, "there is no response '\(id.prefix(64))' in this session")
+        }
+        return .json(ResponseView.value(response.json))
+    }
+
+    static func cancel(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
+        let commands = try await Commands(api, call)
+        try BodyFields(try await call.body.collect()).check(known: [])
+        let event = ClientEventBody.make(.responseCancel, [("response_id", .string(call.parameter("response")))])
+        let (receipt, result) = try await commands.perform(event, until: .finished)
+        guard case .confirmed(let done, _) = result else { return Commands.accepted(receipt) }
+        return .json(view(done))
+    }
+}

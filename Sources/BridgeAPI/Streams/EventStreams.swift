@@ -1,0 +1,89 @@
+import EventLog
+import HTTPServer
+import Logging
+import Realtime
+
+/// Opens streams over sessions' histories: the door of this folder to the route handlers.
+///
+/// From: `GET` and `POST /v1/sessions/{id}/events`, and responses that are streamed. To: ``EventStreamBody``, ``EventPage``.
+struct EventStreams: Sendable {
+    let registry: StreamRegistry
+    let logger: Logger
+
+    /// The answer to a request for events, of any format. Headers leave with the first bytes, at once.
+    ///
+    /// A page may wait for ``StreamRequest/wait``; the others do not wait. 204 stops an EventSource whose session or request is over.
+    /// - Throws: ``StreamRefusal`` if there are too many streams; ``EventLogError`` from reading the store.
+    func respond(to request: StreamRequest, of history: SessionHistory) async throws -> Response {
+        switch request.format {
+        case .page:
+            let page = try await EventPage.read(request, of: history, registry: registry)
+            return Response(
+                status: 200, headers: ["content-type": "application/json", "cache-control": "no-store"], body: .bytes(page))
+        case .lines:
+            return Response(
+                status: 200, headers: Self.headers(contentType: "application/x-ndjson"),
+                body: .stream(try open(request, from: StreamStart(request.cursor, in: history), of: history)))
+        case .eventStream:
+            switch try await answer(to: request, of: history) {
+            case .noContent:
+                return Response(status: 204, headers: ["cache-control": "no-store"])
+            case .stream(let start):
+                return Response(
+                    status: 200, headers: Self.headers(contentType: "text/event-stream"),
+                    body: .stream(try open(request, from: start, of: history)))
+            }
+        }
+    }
+
+    enum Answer: Equatable {
+        case stream(StreamStart)
+        case noContent
+    }
+
+    /// Whether there is, or will be, anything to show.
+    func answer(to request: StreamRequest, of history: SessionHistory) async throws(EventLogError) -> Answer {
+        let start = StreamStart(request.cursor, in: history)
+        guard start.gap == nil else { return .stream(start) }
+        if case .ended = history.window(after: start.after.seq, maximumBytes: 1) { return .noContent }
+        // A first request may well ask for the next `response.done` after one.
+        guard request.isReconnect, let until = request.until, start.after.seq > 0 else { return .stream(start) }
+        let last = try await Self.event(start.after.seq, of: history)
+        guard let head = last?.head, until.matches(head.type), request.filter.concernsResponse(head) else { return .stream(start) }
+        return .noContent
+    }
+
+    private static func event(_ seq: Int, of history: SessionHistory) async throws(EventLogError) -> LoggedEvent? {
+        if case .events(let events) = history.window(after: seq - 1, maximumBytes: 1) { return events.first }
+        return try await history.page(after: seq - 1, limit: 1, maximumBytes: 1).first
+    }
+
+    private func open(
+        _ request: StreamRequest, from start: StreamStart, of history: SessionHistory
+    ) throws(StreamRefusal) -> EventStreamBody {
+        EventStreamBody(request, from: start, of: history, seat: try registry.admit(session: history.sessionID), logger: logger)
+    }
+
+    private static func headers(contentType: String) -> HTTPHeaders {
+        // nginx and its kin hold answers back without the last one.
+        ["content-type": contentType, "cache-control": "no-store, no-transform", "x-accel-buffering": "no"]
+    }
+
+    // MARK: Refusals
+
+    /// Whether a refusal with that status is told to an EventSource by ``passingRefusal(code:)``: any other answer than 200 would stop it
+    /// for good.
+    static func isForEventSource(accept: String?, status: Int) -> Bool {
+        accept == "text/event-stream" && (status == 429 || status == 503)
+    }
+
+    /// A stream that only says to come back, and why in a comment.
+    /// - Parameter code: of the refusal; visible ASCII.
+    func passingRefusal(code: String) -> Response {
+        let retry = StreamEncoder.retry(milliseconds: registry.jitteredRetry(Self.refusalRetryMilliseconds))
+        return Response(
+            status: 200, headers: Self.headers(contentType: "text/event-stream"), body: .bytes(retry + Array(": \(code)\n\n".utf8)))
+    }
+
+    private static let refusalRetryMilliseconds = 5_000
+}

@@ -1,0 +1,77 @@
+import EventLog
+import Realtime
+
+/// Where a stream starts in a session's history, and what it has to say first.
+struct StreamStart: Sendable, Equatable {
+    /// The last event the stream does not give.
+    let after: EventPosition
+    /// What the client missed before that, if it did.
+    let gap: StreamGap?
+    /// The cursor that the first bytes hand out.
+    ///
+    /// With a gap it is one that leads to the same gap: were it ``after``, a client cut off before the gap event would never hear of it.
+    let primedID: String
+
+    init(_ cursor: StreamRequest.Cursor, in history: SessionHistory) {
+        switch cursor {
+        case .now:
+            self.init(after: history.tail)
+        case .beginning:
+            // Not `history.start`: a beginning that retention has removed is a gap like any other.
+            self.init(history.position(ofSeq: 0), in: history)
+        case .after(let position):
+            self.init(position, in: history)
+        case .unknown:
+            self.init(
+                gap: StreamGap(why: .unknown, resumeAfter: history.start, in: history), primedID: Self.idOfNothing)
+        }
+    }
+
+    private init(_ cursor: EventPosition, in history: SessionHistory) {
+        switch history.check(cursor) {
+        case .valid(let seq):
+            self.init(after: history.position(ofSeq: seq))
+        case .gap(let why, let resumeAfter):
+            self.init(gap: StreamGap(why: why, resumeAfter: resumeAfter, in: history), primedID: cursor.description)
+        }
+    }
+
+    private init(after: EventPosition) {
+        self.after = after
+        gap = nil
+        primedID = after.description
+    }
+
+    private init(gap: StreamGap, primedID: String) {
+        after = gap.resumeAfter
+        self.gap = gap
+        self.primedID = primedID
+    }
+
+    /// No event and no cursor ever has it, so a client that brings it back is told of the gap again.
+    private static let idOfNothing = "0.0"
+}
+
+/// Events that a client should have had and that cannot be given any more.
+struct StreamGap: Sendable, Equatable {
+    let why: CursorCheck.GapReason
+    let resumeAfter: EventPosition
+    /// The next event, or the cursor to wait at if there is none yet.
+    let firstAvailable: EventPosition
+
+    init(why: CursorCheck.GapReason, resumeAfter: EventPosition, firstAvailable: EventPosition) {
+        self.why = why
+        self.resumeAfter = resumeAfter
+        self.firstAvailable = firstAvailable
+    }
+
+    init(why: CursorCheck.GapReason, resumeAfter: EventPosition, in history: SessionHistory) {
+        self.why = why
+        self.resumeAfter = resumeAfter
+        firstAvailable = resumeAfter.seq < history.tail.seq ? history.position(ofSeq: resumeAfter.seq + 1) : resumeAfter
+    }
+
+    func frame(session: String) -> [UInt8] {
+        BridgeEvent.gap(why: why.rawValue, firstAvailable: firstAvailable.description, session: session)
+    }
+}

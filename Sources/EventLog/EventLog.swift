@@ -1,0 +1,142 @@
+import Foundation
+package import Logging
+
+/// The ordered, durable history of all sessions.
+///
+/// What can be read here is stored: an event becomes visible after the transaction that holds it and the rows it changed. Reads never
+/// block a task's thread. From: `Session` appends. To: SSE bodies and the handlers of `BridgeAPI` read.
+package final class EventLog: Sendable {
+    private let store: any EventStore
+    private let writer: LogWriter
+    private let cache: HistoryCache
+    private let configuration: EventLogConfiguration
+
+    /// Opens or makes the store and starts the writer's thread. Blocks; for the start of the process.
+    /// - Throws: `.locked` if another process holds the folder (exit 69), `.unavailable` if it cannot be made or read, `.corrupt`.
+    package static func open(_ configuration: EventLogConfiguration, logger: Logger) throws(EventLogError) -> EventLog {
+        let store: any EventStore =
+            switch configuration.storage {
+            case .memory: MemoryEventStore()
+            case .directory(let path): try SQLiteEventStore(folder: path, synchronous: configuration.synchronous)
+            }
+        return EventLog(store: store, configuration: configuration, logger: logger)
+    }
+
+    /// - Parameter now: Unix seconds, to tell which ended sessions are too old.
+    package init(
+        store: any EventStore, configuration: EventLogConfiguration, logger: Logger,
+        now: @escaping @Sendable () -> Int = { Int(Date().timeIntervalSince1970) }
+    ) {
+        self.store = store
+        self.configuration = configuration
+        self.cache = HistoryCache()
+        self.writer = LogWriter(store: store, configuration: configuration, logger: logger)
+        writer.start(cache, now: now)
+    }
+
+    deinit {
+        writer.requestClose()
+    }
+
+    /// False while commits fail, and once closed.
+    package var isHealthy: Bool { writer.isHealthy }
+
+    /// 32 random bytes made once and kept in the store, to recognise callers by without keeping their keys.
+    package var secret: [UInt8] { store.secret }
+
+    package var metrics: EventLogMetrics { writer.metrics }
+
+    /// Commits what waits, leaves the mark of a clean stop and lets go of the folder. Later calls wait for the first. What is appended
+    /// afterwards fails as `.closed`.
+    package func close() async {
+        await writer.close()
+    }
+
+    // MARK: Sessions
+
+    /// - Throws: `.duplicateSession`; `.unavailable` after `storeRetryTime`; `.closed`.
+    package func createSession(_ record: SessionRecord) async throws(EventLogError) -> SessionHistory {
+        var isNew = false
+        // Under the cache's guard, so that nobody makes a second history of it from its fresh row.
+        let history = try await cache.history(of: record.id) { () throws(EventLogError) in
+            isNew = true
+            let key = try await writer.perform { turn throws(EventLogError) in
+                try turn.attempt { store throws(EventLogError) in try store.createSession(record) }
+            }
+            return makeHistory(record.id, HistoryRow(key: key, hasEnded: record.status.hasEnded))
+        }
+        guard isNew, let history else { throw .duplicateSession }
+        return history
+    }
+
+    /// The session's one history in memory; nil if there is no such session.
+    package func history(of id: String) async throws(EventLogError) -> SessionHistory? {
+        try await cache.history(of: id) { () throws(EventLogError) in
+            try await store.history(of: id).map { makeHistory(id, $0) }
+        }
+    }
+
+    /// What a session is rebuilt from; nil if there is no such session.
+    package func storedSession(_ id: String) async throws(EventLogError) -> StoredSession? {
+        try await store.session(id)
+    }
+
+    package func sessions(_ query: SessionQuery) async throws(EventLogError) -> SessionPage {
+        try await store.sessions(query)
+    }
+
+    /// How many sessions have not ended, and how many there are in all.
+    package func sessionCounts() async throws(EventLogError) -> SessionCounts {
+        try await store.counts()
+    }
+
+    /// Makes a session not exist: appends fail, readers end when they have read what memory holds. Its rows go later, in small turns.
+    /// An id that does not exist is fine.
+    package func deleteSession(_ id: String) async throws(EventLogError) {
+        // Held until the end, so that nobody makes a second history from rows that are about to go.
+        guard let history = try await history(of: id) else { return }
+        history.shut(.sessionDeleted, endsReaders: true)
+        try await writer.perform { turn throws(EventLogError) in
+            try turn.attempt { store throws(EventLogError) in try store.forgetSession(id) }
+            turn.upkeep.schedule()
+        }
+        _ = cache.remove(id)
+    }
+
+    /// Removes now what retention has given up, instead of within a minute, and returns when it is gone.
+    package func applyRetention() async throws(EventLogError) {
+        try await writer.perform { turn throws(EventLogError) in turn.upkeep.schedule() }
+        while try await writer.perform({ turn throws(EventLogError) in turn.upkeepTurn() }) {}
+    }
+
+    // MARK: Projections
+
+    /// In conversation order, without deleted ones; empty if there is no such session.
+    package func items(of id: String) async throws(EventLogError) -> [ItemRecord] {
+        ItemChain.ordered(try await store.items(of: id)).filter { !$0.isDeleted }
+    }
+
+    /// One item, deleted ones too.
+    package func item(_ item: String, of id: String) async throws(EventLogError) -> ItemRecord? {
+        try await store.item(item, of: id)
+    }
+
+    /// In the order of their creation.
+    package func responses(of id: String) async throws(EventLogError) -> [ResponseRecord] {
+        try await store.responses(of: id)
+    }
+
+    package func response(_ response: String, of id: String) async throws(EventLogError) -> ResponseRecord? {
+        try await store.response(response, of: id)
+    }
+
+    /// Sessions that have not ended or hold a response in progress: what recovery visits at start, oldest first.
+    package func sessionsNeedingRecovery() async throws(EventLogError) -> [String] {
+        try await store.sessionsNeedingRecovery()
+    }
+
+    private func makeHistory(_ id: String, _ row: HistoryRow) -> SessionHistory {
+        SessionHistory(
+            sessionID: id, row: row, epoch: store.epoch, windowLimit: configuration.windowBytesPerSession, writer: writer)
+    }
+}

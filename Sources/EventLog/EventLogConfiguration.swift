@@ -1,0 +1,34 @@
+/// Where the log keeps its events, and how many.
+package struct EventLogConfiguration: Sendable {
+    package enum Storage: Sendable, Equatable {
+        /// Gone when the process ends; the same limits.
+        case memory
+        /// The folder that holds the database and its lock file; made with mode 0700 if missing.
+        case directory(String)
+    }
+
+    /// What a power cut can take. A crash of the process takes nothing in either.
+    package enum Synchronous: String, Sendable, CaseIterable {
+        /// The last commits; event ids then change their epoch.
+        case normal
+        /// Nothing; each commit waits for the disk.
+        case full
+    }
+
+    package var storage: Storage
+    package var synchronous: Synchronous = .normal
+    /// What a session keeps in memory of its newest events, so that readers at the tail never touch the store.
+    package var windowBytesPerSession = 256 * 1024
+    /// The same over all sessions; the least recently appended give theirs up first.
+    package var windowBytesTotal = 64 * 1024 * 1024
+    /// A session's oldest events beyond this are removed.
+    package var retainedBytesPerSession = 256 * 1024 * 1024
+    /// Sessions that ended longer ago than this are deleted.
+    package var retainedAfterEnd = Duration.seconds(24 * 3600)
+    /// How long a commit is tried again before what waited for it fails.
+    package var storeRetryTime = Duration.seconds(10)
+
+    package init(storage: Storage) {
+        self.storage = storage
+    }
+}

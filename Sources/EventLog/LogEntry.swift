@@ -1,0 +1,39 @@
+/// One step of a session's history: an event, what it changed, and who waits for it. All of it commits, or none.
+package struct LogEntry: Sendable {
+    /// The event's number: the last appended one's plus 1. Nil when only record or projection rows change.
+    package var seq: Int?
+    /// The event as upstream sent it; stored byte for byte. Empty without a `seq`.
+    package var frame: [UInt8]
+    /// Unix milliseconds.
+    package var createdAtMilliseconds: Int
+    package var changes: [ProjectionChange]
+    /// The session's record as it is from now on; nil if it did not change.
+    package var record: SessionRecord?
+    /// Runs once on the writer's thread, after the event became visible or could not be stored. Must not block.
+    package var released: (@Sendable (Result<Void, EventLogError>) -> Void)?
+
+    package init(
+        seq: Int?, frame: [UInt8], createdAtMilliseconds: Int, changes: [ProjectionChange] = [], record: SessionRecord? = nil,
+        released: (@Sendable (Result<Void, EventLogError>) -> Void)? = nil
+    ) {
+        self.seq = seq
+        self.frame = frame
+        self.createdAtMilliseconds = createdAtMilliseconds
+        self.changes = changes
+        self.record = record
+        self.released = released
+    }
+
+    /// What it counts against the bounds of batch and session: its bytes, and a row's overhead.
+    var waitingBytes: Int {
+        var bytes = frame.count + StoredEvent.overheadBytes
+        for change in changes {
+            switch change {
+            case .item(let item): bytes += item.json.count
+            case .response(let response): bytes += response.json.count
+            }
+        }
+        if let record { bytes += (record.configuration?.count ?? 0) + (record.requestedConfiguration?.count ?? 0) }
+        return bytes
+    }
+}

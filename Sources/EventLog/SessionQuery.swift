@@ -1,0 +1,57 @@
+/// Which sessions to list, in which order.
+package struct SessionQuery: Sendable {
+    package enum Order: Sendable { case newestFirst, oldestFirst }
+
+    package enum Owner: Sendable, Equatable {
+        case any
+        /// Nil: sessions that belong to nobody.
+        case exactly(String?)
+    }
+
+    package var order = Order.newestFirst
+    /// Only what follows this session in `order`; an id that does not exist gives an empty page.
+    package var after: String?
+    /// Only what precedes this session in `order`, the nearest to it.
+    package var before: String?
+    package var limit: Int
+    /// Nil: any.
+    package var statuses: [SessionRecord.Status]?
+    package var owner: Owner
+    /// Each pair must be in the session's metadata.
+    package var metadata: [String: String] = [:]
+
+    package init(owner: Owner, limit: Int = 20) {
+        self.owner = owner
+        self.limit = limit
+    }
+}
+
+/// A session as lists show it.
+package struct SessionSummary: Sendable, Equatable {
+    package let record: SessionRecord
+    /// Where its history ends.
+    package let last: EventPosition
+    /// Items that are not deleted.
+    package let itemCount: Int
+    /// The newest response in progress that belongs to the conversation.
+    package let activeResponseID: String?
+}
+
+package struct SessionPage: Sendable, Equatable {
+    package let summaries: [SessionSummary]
+    /// There are more in the direction of reading.
+    package let hasMore: Bool
+}
+
+/// All that is stored of a session but its events: what a session is rebuilt from.
+package struct StoredSession: Sendable, Equatable {
+    package let record: SessionRecord
+    /// In conversation order, deleted ones too.
+    package let items: [ItemRecord]
+    /// In the order of their creation.
+    package let responses: [ResponseRecord]
+    /// The oldest event that can be read; 1 without any.
+    package let firstSeq: Int
+    /// The newest event; 0 without any.
+    package let lastSeq: Int
+}

@@ -1,0 +1,36 @@
+package import EventLog
+import Realtime
+
+/// How a session's audio is laid out: what lengths in bytes mean in time.
+package struct AudioFormat: Sendable, Equatable {
+    package let name: String
+    package let bytesPerSample: Int
+    package let samplesPerSecond: Int
+
+    package static let pcm16 = AudioFormat(name: "pcm16", bytesPerSample: 2, samplesPerSecond: 24_000)
+
+    package func milliseconds(bytes: Int) -> Int {
+        bytes * 1_000 / (bytesPerSample * samplesPerSecond)
+    }
+
+    package static func input(of record: SessionRecord) -> AudioFormat {
+        format(of: record, beta: "input_audio_format", ga: "input")
+    }
+
+    package static func output(of record: SessionRecord) -> AudioFormat {
+        format(of: record, beta: "output_audio_format", ga: "output")
+    }
+
+    private static func format(of record: SessionRecord, beta: String, ga: String) -> AudioFormat {
+        guard let session = record.configuration.flatMap({ try? JSON.parse($0, maximumDepth: 256) }) else { return pcm16 }
+        let nested = session["audio"]?[ga]?["format"]
+        switch session[beta]?.string ?? nested?["type"]?.string {
+        case let name? where name == "g711_ulaw" || name == "g711_alaw" || name == "audio/pcmu" || name == "audio/pcma":
+            return AudioFormat(name: name, bytesPerSample: 1, samplesPerSecond: 8_000)
+        case let name?:
+            return AudioFormat(name: name, bytesPerSample: 2, samplesPerSecond: nested?["rate"]?.int ?? pcm16.samplesPerSecond)
+        case nil:
+            return pcm16
+        }
+    }
+}

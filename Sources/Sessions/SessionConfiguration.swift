@@ -1,0 +1,30 @@
+import Realtime
+
+/// The `session` object to configure the next upstream connection with, kept as the sum of all confirmed `session.update`s.
+enum SessionConfiguration {
+    /// Objects whose members are updated one by one; every other value is replaced whole (PROTOCOL.md section 2: only what is
+    /// present changes).
+    private static let nested: Set<String> = ["audio", "audio.input", "audio.output"]
+
+    static func merge(_ old: [UInt8]?, with new: [UInt8]) -> [UInt8] {
+        guard let old, let base = try? JSON.parse(old), let update = try? JSON.parse(new) else { return new }
+        return merged(base, update, path: "").bytes
+    }
+
+    private static func merged(_ base: JSON, _ update: JSON, path: String) -> JSONValue {
+        var members = base.members.map { ($0.name, JSONValue($0.value)) }
+        for (name, value) in update.members {
+            let place = path.isEmpty ? name : "\(path).\(name)"
+            var merged = JSONValue(value)
+            if nested.contains(place), let present = base[name], present.kind == .object, value.kind == .object {
+                merged = self.merged(present, value, path: place)
+            }
+            if let index = members.firstIndex(where: { $0.0 == name }) {
+                members[index].1 = merged
+            } else {
+                members.append((name, merged))
+            }
+        }
+        return .object(members)
+    }
+}

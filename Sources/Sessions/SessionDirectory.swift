@@ -1,0 +1,273 @@
+package import EventLog
+import Foundation
+package import Logging
+package import Realtime
+package import Upstream
+
+/// What a session is created with.
+package struct NewSession: Sendable {
+    /// Nil: the upstream's default model.
+    package var model: String?
+    /// Nil: the default upstream.
+    package var upstream: String?
+    /// Nil: what upstream speaks.
+    package var dialect: Dialect?
+    /// The payload of a `session.update`, an object.
+    package var configuration: JSON?
+    /// A JSON object of strings.
+    package var metadata: [UInt8]
+
+    package init(
+        model: String? = nil, upstream: String? = nil, dialect: Dialect? = nil, configuration: JSON? = nil,
+        metadata: [UInt8] = Array("{}".utf8)
+    ) {
+        self.model = model
+        self.upstream = upstream
+        self.dialect = dialect
+        self.configuration = configuration
+        self.metadata = metadata
+    }
+}
+
+package struct SessionLimits: Sendable {
+    /// Sessions with an upstream connection.
+    package var live: Int
+    /// Sessions in the store, ended ones included.
+    package var kept: Int
+    /// How long a new session's configuration may take to be confirmed.
+    package var configurationTime: Duration
+
+    package init(live: Int = 1_000, kept: Int = 100_000, configurationTime: Duration = .seconds(10)) {
+        self.live = live
+        self.kept = kept
+        self.configurationTime = configurationTime
+    }
+}
+
+/// All sessions: makes them, finds them in memory or in the store, and brings them through a restart.
+///
+/// From: `BridgeAPI`'s handlers. To: ``Session``.
+package actor SessionDirectory {
+    package nonisolated let log: EventLog
+    private let upstreams: [UpstreamConfiguration]
+    private let connector: any UpstreamConnecting
+    private let limits: SessionLimits
+    private let logger: Logger
+    private nonisolated let tasks = TaskOwner()
+    private var sessions: [String: Session] = [:]
+    private var creating = 0
+    private var isStopping = false
+
+    /// Sessions kept in memory before idle ones are put away; they cost their items.
+    private static let loadedLimit = 2_000
+
+    /// - Parameter upstreams: the first one is the default; not empty.
+    package init(
+        log: EventLog, upstreams: [UpstreamConfiguration], connector: any UpstreamConnecting, limits: SessionLimits = SessionLimits(),
+        logger: Logger
+    ) {
+        precondition(!upstreams.isEmpty, "a bridge without an upstream")
+        self.log = log
+        self.upstreams = upstreams
+        self.connector = connector
+        self.limits = limits
+        self.logger = logger
+    }
+
+    /// Runs the sessions' connections until ``stop(within:)`` was called and all have ended.
+    package nonisolated func run() async {
+        await tasks.run()
+    }
+
+    /// Brings what the last run of the process left behind to rest: every response in progress gets its one terminal, every session
+    /// is `suspended`. To be called before the first request; harmless to repeat.
+    package func recover() async throws(EventLogError) {
+        for id in try await log.sessionsNeedingRecovery() {
+            guard let stored = try await log.storedSession(id), let session = try await load(stored) else { continue }
+            // A session whose creation had not been answered yet is nobody's.
+            if stored.record.status == .connecting {
+                try await log.deleteSession(id)
+            } else {
+                await session.suspend(reason: "bridge_restarted")
+                sessions[id] = nil
+            }
+        }
+    }
+
+    /// Opens an upstream connection, gives it the configuration, and returns the session once upstream has confirmed both.
+    /// - Throws: upstream's refusal among others; then no session is left behind.
+    package func create(_ new: NewSession, by caller: Caller) async throws(SessionError) -> Session {
+        guard !isStopping else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
+        let upstream = try upstream(named: new.upstream)
+        if let dialect = new.dialect, dialect != upstream.dialect {
+            throw SessionError(
+                .dialectNotAvailable,
+                "the upstream '\(upstream.name)' speaks \(upstream.dialect.rawValue); sessions are offered in that dialect only",
+                param: "dialect")
+        }
+        creating += 1
+        defer { creating -= 1 }
+        try await refuseOverLimits()
+        let model = new.model ?? upstream.defaultModel
+        let connection: UpstreamConnection
+        do {
+            connection = try await connector.connect(to: upstream.endpoint(model: model, bearer: caller.bearer))
+        } catch {
+            throw SessionError(error)
+        }
+        let session: Session
+        do {
+            session = try await store(new, model: model, upstream: upstream, caller)
+        } catch {
+            await connection.close()
+            throw SessionError(.storeUnavailable, error.message)
+        }
+        await session.adopt(connection)
+        if let configuration = new.configuration { try await configure(session, configuration, caller) }
+        return session
+    }
+
+    /// - Throws: `.sessionNotFound` also for a session that is another caller's.
+    package func session(_ id: String, for caller: Caller) async throws(SessionError) -> Session {
+        if let session = sessions[id] {
+            guard caller.sees(owner: session.owner) else { throw Self.notFound(id) }
+            guard await session.mustBeReloaded else { return session }
+            sessions[id] = nil
+        }
+        guard let stored = try await reading({ () async throws(EventLogError) in try await self.log.storedSession(id) }),
+            caller.sees(owner: stored.record.owner),
+            let session = try await reading({ () async throws(EventLogError) in try await self.load(stored) })
+        else { throw Self.notFound(id) }
+        // Found running in the store: only a store that had failed leaves that behind. It is brought to rest first.
+        if stored.record.status == .active { await session.suspend(reason: "store_failed") }
+        return session
+    }
+
+    /// Ends a session; its history goes too unless it is to be kept.
+    package func delete(_ id: String, keepingHistory: Bool, by caller: Caller) async throws(SessionError) {
+        let session = try await session(id, for: caller)
+        await session.close(reason: keepingHistory ? "closed" : "deleted")
+        sessions[id] = nil
+        guard !keepingHistory else { return }
+        _ = try await reading { () async throws(EventLogError) in try await self.log.deleteSession(id) }
+    }
+
+    /// Stops: no new sessions, responses in progress may end within the limit, then every session gives its connection back and is
+    /// `suspended`. Returns when that is stored.
+    package func stop(within limit: Duration) async {
+        isStopping = true
+        let deadline = ContinuousClock.now + limit
+        while ContinuousClock.now < deadline, await isAnyResponseInProgress() {
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+        await withDiscardingTaskGroup { group in
+            for session in sessions.values { group.addTask { await session.suspend(reason: "bridge_stopped") } }
+        }
+        tasks.finish()
+    }
+
+    // MARK: Inside
+
+    private func isAnyResponseInProgress() async -> Bool {
+        for session in sessions.values where await session.hasResponseInProgress { return true }
+        return false
+    }
+
+    private func upstream(named name: String?) throws(SessionError) -> UpstreamConfiguration {
+        guard let name else { return upstreams[0] }
+        if let upstream = upstreams.first(where: { $0.name == name }) { return upstream }
+        let names = upstreams.map { "'\($0.name)'" }.joined(separator: ", ")
+        throw SessionError(.unknownUpstream, "there is no upstream '\(name)'; there is \(names)", param: "upstream")
+    }
+
+    private func refuseOverLimits() async throws(SessionError) {
+        let counts = try await reading { () async throws(EventLogError) in try await self.log.sessionCounts() }
+        // Connections that suspended sessions make again are not refused: their number is bounded by what was created.
+        if counts.live + creating > limits.live {
+            throw SessionError(.sessionLimit, "\(limits.live) sessions are live (setting --max-sessions); close one first")
+        }
+        if counts.stored >= limits.kept {
+            throw SessionError(.sessionLimit, "\(limits.kept) sessions are kept (setting --max-kept-sessions); delete some first")
+        }
+    }
+
+    private func store(
+        _ new: NewSession, model: String?, upstream: UpstreamConfiguration, _ caller: Caller
+    ) async throws(EventLogError) -> Session {
+        let record = SessionRecord(
+            id: Self.newID(), owner: caller.owner, createdAt: Int(Date().timeIntervalSince1970), model: model,
+            dialect: new.dialect ?? upstream.dialect, upstreamName: upstream.name, status: .connecting, metadata: new.metadata,
+            settings: Array("{}".utf8), upstreamDialect: upstream.dialect)
+        let history = try await log.createSession(record)
+        let session = Session(
+            machine: SessionStateMachine(new: record), history: history, upstream: upstream, connector: connector, bearer: caller.bearer,
+            tasks: tasks, logger: logger)
+        await putAwayIdle()
+        sessions[record.id] = session
+        return session
+    }
+
+    private func configure(_ session: Session, _ configuration: JSON, _ caller: Caller) async throws(SessionError) {
+        do throws(SessionError) {
+            let update = JSONValue.object([
+                ("type", .string(ClientEventName.sessionUpdate.rawValue)), ("session", JSONValue(configuration)),
+            ])
+            guard let event = try? JSON.parse(update.bytes, maximumDepth: 256) else { preconditionFailure("a written event is no JSON") }
+            switch try await session.submit(event, by: caller).confirmed(within: limits.configurationTime) {
+            case .confirmed, .accepted: return
+            case .failed(let error): throw error
+            case nil:
+                throw SessionError(.upstreamUnavailable, "upstream did not confirm the session's configuration in time")
+            }
+        } catch {
+            await session.close(reason: "refused")
+            sessions[session.id] = nil
+            try? await log.deleteSession(session.id)
+            throw error
+        }
+    }
+
+    /// The one actor of a stored session. Another task may have loaded it during the wait; then that one serves.
+    private func load(_ stored: StoredSession) async throws(EventLogError) -> Session? {
+        let id = stored.record.id
+        guard let history = try await log.history(of: id) else { return nil }
+        if let session = sessions[id] { return session }
+        let upstream = upstreams.first { $0.name == stored.record.upstreamName } ?? upstreams[0]
+        if history.failure != nil { _ = try history.reload() }
+        let session = Session(
+            machine: SessionStateMachine(stored: stored), history: history, upstream: upstream, connector: connector, bearer: nil,
+            tasks: tasks, logger: logger)
+        if stored.record.status.hasEnded { history.markEnded() }
+        sessions[id] = session
+        await putAwayIdle()
+        return session
+    }
+
+    private func putAwayIdle() async {
+        guard sessions.count > Self.loadedLimit else { return }
+        for (id, session) in sessions {
+            guard sessions.count > Self.loadedLimit / 2 else { return }
+            if await session.retireIfIdle(), sessions[id] === session { sessions[id] = nil }
+        }
+    }
+
+    private func reading<Value>(
+        _ body: () async throws(EventLogError) -> Value
+    ) async throws(SessionError) -> Value {
+        do throws(EventLogError) {
+            return try await body()
+        } catch {
+            throw SessionError(.storeUnavailable, error.message)
+        }
+    }
+
+    private static func notFound(_ id: String) -> SessionError {
+        SessionError(.sessionNotFound, "there is no session '\(id.prefix(64))'")
+    }
+
+    /// 128 random bits: an id cannot be guessed, though it is no credential.
+    private static func newID() -> String {
+        let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
+        return "rts_" + String((0..<25).map { _ in digits[Int.random(in: 0..<36)] })
+    }
+}

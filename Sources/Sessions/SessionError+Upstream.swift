@@ -1,0 +1,24 @@
+import Realtime
+import Upstream
+
+extension SessionError {
+    /// Why no upstream session could be had, in the words of the one who has to change something.
+    init(_ error: UpstreamError) {
+        let upstream = error.upstreamError.flatMap(ServerEvent.init).map { RealtimeError($0.json["error"]) }
+        self.init(Self.code(for: error.code), error.message, upstream: upstream)
+    }
+
+    private static func code(for code: UpstreamError.Code) -> Code {
+        switch code {
+        case .refused(closeCode: 3000, _, _), .refused(_, _, errorCode: "invalid_api_key"), .refusedAtHandshake(status: 401),
+            .refusedAtHandshake(status: 403):
+            .upstreamUnauthorized
+        case .refused(closeCode: 4004, _, _), .refused(_, _, errorCode: "model_not_found"):
+            .upstreamModelNotFound
+        case .refused, .refusedAtHandshake:
+            .upstreamRefused
+        case .invalidEndpoint, .dnsFailed, .unreachable, .tlsFailed, .handshakeTimeout, .badUpgrade, .closed, .messageTooLarge, .cancelled:
+            .upstreamUnavailable
+        }
+    }
+}

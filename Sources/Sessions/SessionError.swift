@@ -1,0 +1,57 @@
+package import Realtime
+
+/// Why a session could not do what it was asked. Every message is fit for the caller.
+package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible {
+    package enum Code: String, Sendable, CaseIterable {
+        // The caller's mistakes; nothing was sent.
+        case sessionNotFound = "session_not_found"
+        case itemNotFound = "item_not_found"
+        case responseNotFound = "response_not_found"
+        case invalidValue = "invalid_value"
+        case missingRequiredParameter = "missing_required_parameter"
+        case stringAboveMaxLength = "string_above_max_length"
+        case invalidAudio = "invalid_audio"
+        case dialectNotAvailable = "dialect_not_available"
+        case unknownUpstream = "unknown_upstream"
+        // The conversation's state forbids it; nothing was sent.
+        case duplicateItem = "item_create_duplicate_item_id"
+        case callAlreadyAnswered = "function_call_already_answered"
+        case responseActive = "conversation_already_has_active_response"
+        case cancelNotActive = "response_cancel_not_active"
+        case sessionClosed = "session_closed"
+        case sessionFailed = "session_failed"
+        // Not now; nothing was sent.
+        case tooManyCommands = "too_many_commands"
+        case sessionLimit = "session_limit_exceeded"
+        case storeUnavailable = "store_unavailable"
+        case shuttingDown = "shutting_down"
+        // Upstream's answer, or none.
+        /// An `error` event for this command; ``upstream`` has it.
+        case refusedByUpstream = "refused_by_upstream"
+        /// The connection was lost after the command was written, before its answer.
+        case upstreamLost = "upstream_lost"
+        /// No connection could be made: not there, DNS, TLS, time.
+        case upstreamUnavailable = "upstream_unavailable"
+        /// The credential was refused.
+        case upstreamUnauthorized = "upstream_unauthorized"
+        /// The model is not there or not open to this credential.
+        case upstreamModelNotFound = "upstream_model_not_found"
+        /// Refused for another reason when the connection was opened.
+        case upstreamRefused = "upstream_refused"
+    }
+
+    package let code: Code
+    package let message: String
+    package let param: String?
+    /// What upstream said, if it did.
+    package let upstream: RealtimeError?
+
+    package init(_ code: Code, _ message: String, param: String? = nil, upstream: RealtimeError? = nil) {
+        self.code = code
+        self.message = message
+        self.param = param
+        self.upstream = upstream
+    }
+
+    package var description: String { "\(code.rawValue): \(message)" }
+}

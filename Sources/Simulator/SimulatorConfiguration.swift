@@ -1,0 +1,39 @@
+package import Realtime
+
+/// How a ``Simulator`` listens, speaks and misbehaves.
+package struct SimulatorConfiguration: Sendable {
+    package enum Speech: Sendable {
+        /// Words by `espeak-ng` if it is on `PATH`, else tones.
+        case auto
+        /// A tone for every word: needs no other program, is quick, and always the same.
+        case tone
+    }
+
+    package var host = "127.0.0.1"
+    /// 0 lets the system choose; ``Simulator/start()`` tells.
+    package var port = 0
+    package var dialect: Dialect
+    /// The keys that open a session; nil accepts every key that does not contain `invalid`.
+    package var apiKeys: Set<String>?
+    /// Time between a request and its `101`.
+    package var handshakeDelay: Duration = .zero
+    /// Time before each delta of a response. Zero streams as fast as the socket takes it.
+    package var deltaDelay: Duration = .zero
+    /// A session's length; nil is the service's 60 minutes. What is said about the end names 60 minutes all the same.
+    package var expireAfter: Duration?
+    /// Every connection is reset, without a CLOSE, after it was sent so many events.
+    package var dropAfterEvents: Int?
+    /// The share of handshakes answered with 503, from 0 to 1.
+    package var refuseRate = 0.0
+    /// Every connection falls silent after so many events, but stays open: not even pings are answered.
+    package var stallAfterEvents: Int?
+    /// Decides ids and which handshakes are refused: the same seed and order of connections give the same.
+    package var seed: UInt64 = 0
+    /// Gets a JSON line for every frame in and out; what was there before is replaced.
+    package var recordFile: String?
+    package var speech = Speech.auto
+
+    package init(dialect: Dialect) {
+        self.dialect = dialect
+    }
+}

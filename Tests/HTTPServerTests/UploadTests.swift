@@ -1,0 +1,234 @@
+import HTTPServer
+import NIOConcurrencyHelpers
+import Testing
+
+/// The contract of request bodies: back-pressure, limits, and every way to end early.
+struct UploadTests {
+    private static func post(_ headers: String) -> String { "POST / HTTP/1.1\r\nHost: h\r\n\(headers)\r\n" }
+    private static let chunked = post("Transfer-Encoding: chunked\r\n")
+
+    /// A full channel suspends the connection. libmicrohttpd goes on handing over chunks that it has buffered unless the call that suspended
+    /// left bytes; a second suspend would corrupt its lists. Several connections share one worker, so that the lists have something in them.
+    @Test func thousandsOfTinyChunksInOneSegmentWaitForAStalledReader() async throws {
+        let mayRead = Latch()
+        let clientCount = 4
+        let handler = TestHandler { request in
+            guard request.head.hasBody else { return .text("ok") }
+            try? await mayRead.opened("the reader's start")
+            let body = (try? await request.body.collect(upTo: 10_000_000)) ?? []
+            return .text("\(body.count) \(Self.checksum(body))")
+        }
+        try await withServer(handler, configure: { $0.workerThreads = 1 }) { address in
+            let count = 300_000
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+            var wire = Array(Self.chunked.utf8)
+            for byte in bytes { wire += [0x31, 0x0d, 0x0a, byte, 0x0d, 0x0a] }
+            wire += Array("".chunk.utf8)
+            let clients = try (0..<clientCount).map { _ in try RawClient(address) }
+            var sent = [Int](repeating: 0, count: clientCount)
+            // The worker takes about 12 KiB from each connection between two answers to the bystander, so after these rounds it has filled
+            // every channel (1.6 MB of these chunks) and has suspended all uploads.
+            let bystander = try RawClient(address)
+            for _ in 0..<600 {
+                for index in clients.indices where sent[index] < wire.count {
+                    sent[index] += clients[index].sendWhatFits(Array(wire[sent[index]...]))
+                }
+                try bystander.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                #expect(try bystander.readResponse().text == "ok")
+            }
+            for _ in clients { mayRead.open() }
+            for (index, client) in clients.enumerated() { try client.send(Array(wire[sent[index]...])) }
+            for client in clients { #expect(try client.readResponse().text == "\(count) \(Self.checksum(bytes))") }
+        }
+    }
+
+    private static func checksum(_ bytes: [UInt8]) -> UInt64 {
+        bytes.reduce(into: 0) { $0 = $0 &* 31 &+ UInt64($1) }
+    }
+
+    @Test func aStalledReaderStopsTheClient() async throws {
+        let mayRead = Latch()
+        let handler = TestHandler { request in
+            try? await mayRead.opened("the reader's start")
+            var total = 0
+            var largest = 0
+            while let bytes = try? await request.body.next() {
+                total += bytes.count
+                largest = max(largest, bytes.count)
+            }
+            return .text("\(total) \(largest <= 256 * 1024)")
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            let total = 64 * 1024 * 1024
+            try client.send(Self.post("Content-Length: \(total)\r\n"))
+            let sent = client.sendWhatFits([UInt8](repeating: 1, count: total))
+            // Socket buffers on both sides and 256 KiB, but not the body.
+            #expect(sent < 16 * 1024 * 1024)
+            mayRead.open()
+            try client.send([UInt8](repeating: 1, count: total - sent))
+            #expect(try client.readResponse().text == "\(total) true")
+        }
+    }
+
+    @Test func aBodyIsReadWhileItArrives() async throws {
+        let got = Latch()
+        let handler = TestHandler { request in
+            var pieces: [String] = []
+            while let bytes = try? await request.body.next() {
+                pieces.append(String(decoding: bytes, as: UTF8.self))
+                got.open()
+            }
+            return .text(pieces.joined(separator: "|"))
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send(Self.chunked)
+            for piece in ["a", "bc", "def"] {
+                try client.send(piece.chunk)
+                try got.wait("piece \(piece)")
+            }
+            try client.send("".chunk)
+            #expect(try client.readResponse().text == "a|bc|def")
+        }
+    }
+
+    @Test(arguments: ["Content-Length: 11\r\n\r\nhello world", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"])
+    func collectRefusesWhatIsTooLargeAndTheConnectionLives(rest: String) async throws {
+        let handler = TestHandler { request in
+            do {
+                return .text(String(decoding: try await request.body.collect(upTo: 10), as: UTF8.self))
+            } catch {
+                return .text("\(error)", status: 413)
+            }
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send("POST / HTTP/1.1\r\nHost: h\r\n" + rest)
+            let refusal = try client.readResponse()
+            #expect(refusal.status == 413)
+            #expect(refusal.text == "tooLarge(limitBytes: 10)")
+            try client.send(Self.post("Content-Length: 10\r\n") + "0123456789")
+            #expect(try client.readResponse().text == "0123456789")
+        }
+    }
+
+    @Test func anUnreadBodyIsDroppedBeforeTheAnswer() async throws {
+        try await withServer(TestHandler()) { address in
+            let client = try RawClient(address)
+            for _ in 0..<3 {
+                try client.send(Self.post("Content-Length: 1000000\r\n"))
+                try client.send([UInt8](repeating: 1, count: 1_000_000))
+                #expect(try client.readResponse().text == "ok")
+            }
+        }
+    }
+
+    @Test func aBodyBeyondTheDrainLimitCutsTheConnection() async throws {
+        try await withServer(TestHandler(), configure: { $0.drainLimitBytes = 100_000 }) { address in
+            let client = try RawClient(address)
+            try client.send(Self.chunked)
+            let chunk = String(repeating: "x", count: 10_000).chunk
+            #expect(throws: ClientProblem.self) {
+                for _ in 0..<10_000 { try client.send(chunk) }
+            }
+        }
+    }
+
+    @Test func aBodyThatDrainsTooLongCutsTheConnection() async throws {
+        try await withServer(TestHandler(), configure: { $0.drainTime = .milliseconds(100) }) { address in
+            let client = try RawClient(address)
+            try client.send(Self.post("Content-Length: 1000\r\n") + "some")
+            #expect(try client.readToEnd() == "")
+        }
+    }
+
+    @Test func anUploadThatStopsIsToldSo() async throws {
+        let outcome = NIOLockedValueBox<String?>(nil)
+        let ended = Latch()
+        let handler = TestHandler { request in
+            do {
+                while try await request.body.next() != nil {}
+            } catch {
+                outcome.withLockedValue { $0 = "\(error)" }
+            }
+            ended.open()
+            return .text("too late")
+        }
+        try await withServer(handler, configure: { $0.bodyIdleTimeout = .seconds(1) }) { address in
+            let client = try RawClient(address)
+            try client.send(Self.post("Content-Length: 1000\r\n") + "some")
+            let response = try client.readResponse()
+            #expect(response.status == 408)
+            #expect(response.text.contains("request_timeout"))
+            #expect(try client.readToEnd() == "")
+            try ended.wait("the handler's end")
+            #expect(outcome.withLockedValue { $0 } == "idleTimeout")
+            #expect(handler.answered == ["POST / 408"])
+        }
+    }
+
+    @Test func aClientThatLeavesItsUploadEndsTheReader() async throws {
+        let reading = Latch()
+        let ended = Latch()
+        let outcome = NIOLockedValueBox<String?>(nil)
+        let handler = TestHandler { request in
+            do {
+                while try await request.body.next() != nil { reading.open() }
+            } catch {
+                outcome.withLockedValue { $0 = "\(error) \(Task.isCancelled)" }
+            }
+            ended.open()
+            return .text("nobody reads this")
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send(Self.post("Content-Length: 1000\r\n") + "some")
+            try reading.wait("the first bytes")
+            client.close()
+            try ended.wait("the handler's end")
+            #expect(outcome.withLockedValue { $0?.hasPrefix("disconnected") } == true)
+            #expect(handler.answered == [])
+        }
+    }
+
+    @Test func malformedChunksEndTheRequest() async throws {
+        let ended = Latch()
+        let handler = TestHandler { request in
+            while (try? await request.body.next()) != nil {}
+            ended.open()
+            return .text("no")
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send(Self.chunked + "abc".chunk + "zz\r\n")
+            #expect(try client.readHead().status == 400)
+            try ended.wait("the handler's end")
+        }
+    }
+
+    /// While suspended nobody watches the socket; the answer is then written into the void and everything is let go.
+    @Test func aClientThatLeavesWhileItsAnswerIsAwaitedIsFoundByTheAnswer() async throws {
+        let asked = Latch()
+        let mayAnswer = Latch()
+        let stream = TestStream()
+        let handler = TestHandler { request in
+            guard request.head.path == "/slow" else { return .text("ok") }
+            asked.open()
+            try? await mayAnswer.opened("the answer's start")
+            return .stream(stream)
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+            try asked.wait("the request")
+            client.reset()
+            mayAnswer.open()
+            try stream.closedLatch.wait("the stream's end")
+            #expect(stream.counts.closed == 1)
+            let other = try RawClient(address)
+            try other.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            #expect(try other.readResponse().text == "ok")
+        }
+    }
+}

@@ -1,0 +1,320 @@
+import EventLog
+import Realtime
+import Testing
+
+@testable import Sessions
+
+/// Plays upstream and callers against the machine, without I/O.
+struct MachineDriver {
+    var machine: SessionStateMachine
+    var log: [String] = []
+    var frames: [[UInt8]] = []
+    var sent: [ClientEvent] = []
+    var answers: [CommandID: [ReplyMatcher.Stage]] = [:]
+    var failures: [CommandID: SessionError.Code] = [:]
+    var opened = 0
+    var closed = 0
+    private var next = 1
+
+    static func record() -> SessionRecord {
+        SessionRecord(
+            id: "rts_test", owner: nil, createdAt: 0, model: "m", dialect: .beta, upstreamName: "u", status: .connecting,
+            metadata: Array("{}".utf8), settings: Array("{}".utf8), upstreamDialect: .beta)
+    }
+
+    init() {
+        machine = SessionStateMachine(new: Self.record())
+        act(machine.firstLinkOpened(created: Array(#"{"type":"session.created","session":{"id":"sess_1","expires_at":99}}"#.utf8)))
+    }
+
+    @discardableResult
+    mutating func take(_ json: String, rejectIfActive: Bool = false) throws -> CommandID {
+        let prepared = try CommandBuilder(machine: machine).build(JSON.parse(json), firstID: next, rejectIfActive: rejectIfActive)
+        for command in prepared.commands {
+            next = command.id + 1
+            act(try machine.take(command))
+        }
+        return next - 1
+    }
+
+    mutating func receive(_ json: String) { act(machine.received(Array(json.utf8))) }
+
+    mutating func act(_ actions: [SessionStateMachine.Action]) {
+        for action in actions {
+            switch action {
+            case .openLink: opened += 1
+            case .closeLink: closed += 1
+            case .send(let command): sent.append(command.event)
+            case .append(let append):
+                #expect(append.seq == log.count + 1)
+                log.append(append.event?.type ?? "?")
+                frames.append(append.frame)
+                for answer in append.answers { answers[answer.command, default: []].append(answer.stage) }
+            case .fail(let commands, let error):
+                for command in commands { failures[command] = error.code }
+            }
+        }
+    }
+
+    var lastToken: String {
+        let event = try? JSON.parse(sent.last?.frame ?? [])
+        return event?["response"].flatMap(CorrelationToken.read) ?? "none"
+    }
+}
+
+@Suite struct SessionStateMachineTests {
+    private let say = #"{"type":"conversation.item.create","item":{"id":"i1","type":"message","role":"user","content":[]}}"#
+
+    private func created(_ id: String, token: String?, outOfBand: Bool = false) -> String {
+        let metadata = token.map { "{\"realtime_bridge\":\"\($0)\"}" } ?? "null"
+        let conversation = outOfBand ? "null" : "\"conv_1\""
+        return
+            "{\"type\":\"response.created\",\"response\":{\"id\":\"\(id)\",\"status\":\"in_progress\",\"conversation_id\":\(conversation),\"metadata\":\(metadata)}}"
+    }
+
+    private func done(_ id: String, _ status: String = "completed") -> String {
+        "{\"type\":\"response.done\",\"response\":{\"id\":\"\(id)\",\"status\":\"\(status)\",\"conversation_id\":\"conv_1\",\"usage\":{\"total_tokens\":3}}}"
+    }
+
+    @Test func theFirstEventIsSessionCreated() {
+        let driver = MachineDriver()
+        #expect(driver.log == ["session.created", "bridge.upstream.connected"])
+        #expect(driver.machine.record.status == .active)
+        #expect(driver.machine.record.upstreamSessionID == "sess_1")
+        #expect(driver.machine.record.upstreamExpiresAt == 99)
+    }
+
+    @Test(arguments: ["conversation.item.created", "conversation.item.added"])
+    func anItemIsConfirmedByItsIdInEitherSpelling(name: String) throws {
+        var driver = MachineDriver()
+        let first = try driver.take(say)
+        let second = try driver.take(say.replacing("i1", with: "i2"))
+        driver.receive("{\"type\":\"\(name)\",\"item\":{\"id\":\"i2\"}}")
+        #expect(driver.answers == [second: [.confirmed]])
+        driver.receive("{\"type\":\"\(name)\",\"item\":{\"id\":\"i1\"}}")
+        #expect(driver.answers[first] == [.confirmed])
+    }
+
+    @Test func anErrorSettlesExactlyTheCommandItNames() throws {
+        var driver = MachineDriver()
+        let first = try driver.take(say)
+        let second = try driver.take(#"{"type":"input_audio_buffer.commit"}"#)
+        let id = driver.sent[1].eventID
+        driver.receive(
+            "{\"type\":\"error\",\"error\":{\"message\":\"empty\",\"code\":\"input_audio_buffer_commit_empty\",\"event_id\":\"\(id)\"}}")
+        guard case .refused(let error)? = driver.answers[second]?.first else { return #expect(Bool(false), "not refused") }
+        #expect(error.code == "input_audio_buffer_commit_empty")
+        #expect(driver.answers[first] == nil)
+        // One that names nobody answers nobody.
+        driver.receive(#"{"type":"error","error":{"message":"?","event_id":null}}"#)
+        #expect(driver.answers[first] == nil)
+    }
+
+    @Test func aCommitOfVoiceActivityDetectionAnswersNobodysCommit() throws {
+        var driver = MachineDriver()
+        let commit = try driver.take(#"{"type":"input_audio_buffer.commit"}"#)
+        driver.receive(#"{"type":"input_audio_buffer.speech_stopped","item_id":"vad"}"#)
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"vad"}"#)
+        #expect(driver.answers[commit] == nil)
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"mine"}"#)
+        #expect(driver.answers[commit] == [.confirmed])
+    }
+
+    @Test func aResponseIsToldByItsTokenFromTheServersOwn() throws {
+        var driver = MachineDriver()
+        let mine = try driver.take(#"{"type":"response.create"}"#)
+        let token = driver.lastToken
+        driver.receive(created("vad", token: nil))
+        driver.receive(done("vad"))
+        #expect(driver.answers[mine] == nil)
+        driver.receive(created("r1", token: token))
+        #expect(driver.answers[mine] == [.confirmed])
+        driver.receive(done("r1"))
+        #expect(driver.answers[mine] == [.confirmed, .finished])
+        #expect(driver.machine.record.usage.totalTokens == 6)
+    }
+
+    @Test func aSecondResponseIsRefusedBeforeAnythingIsSent() throws {
+        var driver = MachineDriver()
+        try driver.take(#"{"type":"response.create"}"#, rejectIfActive: true)
+        #expect(throws: SessionError.self) { try driver.take(#"{"type":"response.create"}"#, rejectIfActive: true) }
+        driver.receive(created("r1", token: driver.lastToken))
+        #expect(throws: SessionError.self) { try driver.take(#"{"type":"response.create"}"#, rejectIfActive: true) }
+        #expect(driver.sent.count == 1)
+        // Out of band runs beside it.
+        try driver.take(#"{"type":"response.create","response":{"conversation":"none"}}"#, rejectIfActive: true)
+        driver.receive(done("r1"))
+        try driver.take(#"{"type":"response.create"}"#, rejectIfActive: true)
+        #expect(driver.sent.count == 3)
+    }
+
+    @Test func aCancelIsAnsweredByTheResponsesEndAlsoWhenUpstreamFindsItTooLate() throws {
+        var driver = MachineDriver()
+        try driver.take(#"{"type":"response.create"}"#)
+        driver.receive(created("r1", token: driver.lastToken))
+        let cancel = try driver.take(#"{"type":"response.cancel","response_id":"r1"}"#)
+        let id = driver.sent.last?.eventID ?? ""
+        driver.receive(
+            "{\"type\":\"error\",\"error\":{\"message\":\"late\",\"code\":\"response_cancel_not_active\",\"event_id\":\"\(id)\"}}")
+        #expect(driver.answers[cancel] == nil)
+        driver.receive(done("r1"))
+        #expect(driver.answers[cancel] == [.finished])
+        #expect(throws: SessionError.self) { try driver.take(#"{"type":"response.cancel","response_id":"r1"}"#) }
+        #expect(throws: SessionError.self) { try driver.take(#"{"type":"response.cancel"}"#) }
+    }
+
+    @Test func duplicateItemsAndSecondAnswersAreRefused() throws {
+        var driver = MachineDriver()
+        try driver.take(say)
+        #expect(throws: SessionError.self) { try driver.take(say) }
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"i1"}}"#)
+        driver.receive(#"{"type":"conversation.item.deleted","item_id":"i1"}"#)
+        #expect(throws: SessionError.self) { try driver.take(say) }
+        let output = #"{"type":"conversation.item.create","item":{"type":"function_call_output","call_id":"c1","output":"1"}}"#
+        try driver.take(output)
+        #expect(throws: SessionError.self) { try driver.take(output) }
+        #expect(driver.sent.count == 2)
+    }
+
+    @Test func losingUpstreamEndsEveryResponseOnceAndAnswersWhoWaits() throws {
+        var driver = MachineDriver()
+        let item = try driver.take(say)
+        let response = try driver.take(#"{"type":"response.create"}"#)
+        driver.receive(created("r1", token: driver.lastToken))
+        driver.act(driver.machine.linkLost(code: 1006, reason: "gone"))
+        #expect(driver.log.suffix(3) == ["response.done", "bridge.upstream.disconnected", "bridge.session.suspended"])
+        #expect(driver.answers[response] == [.confirmed, .finished])
+        #expect(driver.failures == [item: .upstreamLost])
+        #expect(driver.machine.record.status == .suspended)
+        // Nothing is owed any more, whatever happens next.
+        let length = driver.log.count
+        driver.act(driver.machine.linkLost(code: nil, reason: ""))
+        driver.act(driver.machine.suspend(reason: "x"))
+        #expect(driver.log.count == length)
+    }
+
+    @Test func theNextCommandReconnectsRestoresTheConfigurationAndSaysSo() throws {
+        var driver = MachineDriver()
+        try driver.take(#"{"type":"session.update","session":{"voice":"ash","turn_detection":null}}"#)
+        driver.receive(#"{"type":"session.updated","session":{"voice":"ash","turn_detection":null,"id":"sess_1"}}"#)
+        driver.receive(#"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"i0"}}"#)
+        driver.act(driver.machine.suspend(reason: "idle"))
+        #expect(driver.closed == 1)
+        let length = driver.log.count
+        let item = try driver.take(say)
+        #expect(driver.opened == 1)
+        driver.act(
+            driver.machine.linkOpened(
+                created: Array(#"{"type":"session.created","session":{"id":"sess_2"}}"#.utf8), configurationEventID: "cfg", commandID: 99))
+        let restored = try JSON.parse(driver.sent.last?.frame ?? [])
+        #expect(restored["session"].map { String(decoding: $0.lexeme, as: UTF8.self) } == #"{"voice":"ash","turn_detection":null}"#)
+        // Commands queue, and what upstream says until then is not logged.
+        driver.receive(#"{"type":"session.updated","session":{"voice":"ash","id":"sess_2"}}"#)
+        #expect(driver.log.dropFirst(length) == ["bridge.upstream.switched"])
+        #expect(driver.sent.last?.name == "conversation.item.create")
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"i1"}}"#)
+        #expect(driver.answers[item] == [.confirmed])
+        #expect(driver.machine.record.generation == 2)
+    }
+
+    @Test func aConnectionThatCannotBeMadeAnswersWhatWaitsAndIsTriedAgain() throws {
+        var driver = MachineDriver()
+        driver.act(driver.machine.suspend(reason: "idle"))
+        let item = try driver.take(say)
+        driver.act(driver.machine.linkFailed(SessionError(.upstreamUnavailable, "no")))
+        #expect(driver.failures == [item: .upstreamUnavailable])
+        try driver.take(say)
+        #expect(driver.opened == 2)
+    }
+
+    @Test func sixtyFourCommandsWaitAndNoMore() throws {
+        var driver = MachineDriver()
+        for _ in 0..<64 { try driver.take(#"{"type":"input_audio_buffer.clear"}"#) }
+        #expect(throws: SessionError.self) { try driver.take(#"{"type":"input_audio_buffer.clear"}"#) }
+        // What upstream never acknowledges does not count.
+        try driver.take(#"{"type":"input_audio_buffer.append","audio":"AAAA"}"#.replacing("AAAA", with: "AAAAAAAA"))
+    }
+
+    @Test func aClosedSessionRefusesCommands() throws {
+        var driver = MachineDriver()
+        let item = try driver.take(say)
+        driver.act(driver.machine.close(reason: "deleted", at: 7))
+        #expect(driver.log.last == "bridge.session.closed")
+        #expect(driver.failures == [item: .sessionClosed])
+        #expect(throws: SessionError.self) { try driver.take(say) }
+        driver.receive(#"{"type":"response.text.delta"}"#)
+        #expect(driver.log.last == "bridge.session.closed")
+    }
+
+    @Test func whatIsNoEventIsLoggedAsMalformed() {
+        var driver = MachineDriver()
+        for frame in ["[1]", "nonsense", #"{"no":"type"}"#, #"{"type":5}"#] { driver.receive(frame) }
+        #expect(driver.log.suffix(4).allSatisfy { $0 == "bridge.upstream.malformed" })
+    }
+
+    @Test func keysThatUpstreamEchoesAreMaskedInTheLog() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"error","error":{"code":"invalid_api_key","message":"Incorrect API key provided: sk-proj-abcdef0123456789."}}"#)
+        let frame = String(decoding: try #require(driver.frames.last), as: UTF8.self)
+        #expect(frame.contains("Incorrect API key provided"))
+        #expect(!frame.contains("abcdef0123456789"))
+    }
+
+    @Test(arguments: [
+        (#"{"a":1}"#, #"{"b":2}"#, #"{"a":1,"b":2}"#),
+        (
+            #"{"turn_detection":{"type":"server_vad","threshold":0.5}}"#, #"{"turn_detection":{"type":"semantic_vad"}}"#,
+            #"{"turn_detection":{"type":"semantic_vad"}}"#
+        ),
+        (
+            #"{"audio":{"input":{"format":1,"turn_detection":2},"output":{"voice":"a"}}}"#, #"{"audio":{"input":{"turn_detection":null}}}"#,
+            #"{"audio":{"input":{"format":1,"turn_detection":null},"output":{"voice":"a"}}}"#
+        ),
+    ])
+    func configurationsAddUp(old: String, new: String, sum: String) {
+        let merged = SessionConfiguration.merge(Array(old.utf8), with: Array(new.utf8))
+        #expect(String(decoding: merged, as: UTF8.self) == sum)
+    }
+
+    @Test(arguments: [
+        #"{}"#, #"{"type":5}"#, #"[]"#, #"{"type":"session.update"}"#, #"{"type":"session.update","session":5}"#,
+        #"{"type":"conversation.item.create"}"#, #"{"type":"conversation.item.create","item":{"id":5}}"#,
+        #"{"type":"conversation.item.create","item":{"id":"123456789012345678901234567890123"}}"#,
+        #"{"type":"conversation.item.delete"}"#, #"{"type":"conversation.item.truncate","item_id":"i"}"#,
+        #"{"type":"conversation.item.truncate","item_id":"i","audio_end_ms":-1}"#, #"{"type":"input_audio_buffer.append"}"#,
+        #"{"type":"input_audio_buffer.append","audio":"A"}"#, #"{"type":"input_audio_buffer.append","audio":""}"#,
+        #"{"type":"input_audio_buffer.append","audio":"AAAA"}"#, #"{"type":"response.create","response":5}"#,
+        #"{"type":"response.create","response":{"metadata":5}}"#, #"{"type":"response.cancel","response_id":"r"}"#,
+        #"{"type":"x","event_id":5}"#,
+    ])
+    func badEventsAreRefusedBeforeAnythingIsSent(event: String) {
+        var driver = MachineDriver()
+        #expect(throws: SessionError.self) { try driver.take(event) }
+        #expect(driver.sent.isEmpty)
+    }
+
+    @Test func largeAppendsAreSplitAtWholeSamples() throws {
+        var driver = MachineDriver()
+        // 600,000 bytes are 800,000 characters.
+        let audio = String(repeating: "AAAA", count: 200_000)
+        try driver.take("{\"type\":\"input_audio_buffer.append\",\"audio\":\"\(audio)\",\"event_id\":\"mine\"}")
+        #expect(driver.sent.count == 3)
+        let pieces = try driver.sent.map { try #require(JSON.parse($0.frame)["audio"]?.string) }
+        #expect(pieces.joined() == audio)
+        for piece in pieces { #expect(Base64.decodedCount(Array(piece.utf8)[...]) <= 256 << 10) }
+        for event in driver.sent { #expect(BridgeEventID.callers(in: event.eventID) == "mine") }
+        #expect(Set(driver.sent.map(\.eventID)).count == 3)
+    }
+
+    @Test func truncationBeyondTheAudioIsClamped() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        // 4,800 bytes of 24 kHz 16-bit audio are 100 ms.
+        let audio = String(repeating: "AAAA", count: 1_600)
+        driver.receive("{\"type\":\"response.audio.delta\",\"item_id\":\"a\",\"delta\":\"\(audio)\"}")
+        try driver.take(#"{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":500}"#)
+        #expect(try JSON.parse(driver.sent.last?.frame ?? [])["audio_end_ms"]?.int == 100)
+        try driver.take(#"{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":60,"content_index":0}"#)
+        #expect(try JSON.parse(driver.sent.last?.frame ?? [])["audio_end_ms"]?.int == 60)
+    }
+}
