@@ -144,6 +144,15 @@ struct RequestTests {
         }
     }
 
+    @Test func anIdleConnectionIsClosed() async throws {
+        try await withServer(TestHandler(), configure: { $0.idleTimeout = .seconds(1) }) { address in
+            let client = try RawClient(address)
+            try client.send(get)
+            #expect(try client.readResponse().text == "ok")
+            #expect(try client.readToEnd() == "")
+        }
+    }
+
     // MARK: Refusals
 
     @Test(arguments: ["/%00", "/a%00b", "/a%2", "/%ff", "/?q=%00"])
@@ -158,6 +167,14 @@ struct RequestTests {
             #expect(refusal.text.contains(#""type":"invalid_request_error","code":"bad_request","param":null,"event_id":null}}"#))
             #expect(try client.readResponse().status == 200)
             #expect(handler.answered == ["GET \(target) 400", "GET / 200"])
+        }
+    }
+
+    @Test func bytesThatAreNotUTF8InATargetAre400() async throws {
+        try await withServer(TestHandler()) { address in
+            let client = try RawClient(address)
+            try client.send(Array("GET /".utf8) + [0xff, 0xfe] + Array(" HTTP/1.1\r\nHost: h\r\n\r\n".utf8))
+            #expect(try client.readResponse().status == 400)
         }
     }
 
