@@ -275,6 +275,17 @@ struct RequestTests {
         }
     }
 
+    @Test func aClientThatSendsItsLargeBodyAnywayFindsTheRefusal() async throws {
+        try await withServer(TestHandler(refuse: { _ in .text("no", status: 413) })) { address in
+            for _ in 0..<20 {
+                let client = try RawClient(address)
+                try client.send("POST /no HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n")
+                _ = client.sendWhatFits([UInt8](repeating: 1, count: 10_000_000))
+                #expect(try client.readResponse().status == 413)
+            }
+        }
+    }
+
     @Test func expectContinueIsAnsweredBeforeTheBody() async throws {
         let handler = TestHandler { request in
             .text(String(decoding: (try? await request.body.collect(upTo: 10)) ?? [], as: UTF8.self))
