@@ -13,7 +13,7 @@ final class Daemon: @unchecked Sendable {
 
     /// Owns the socket from here on; closes it if this throws.
     ///
-    /// The context pointer is unretained: this object owns the daemon and outlives its threads, which ``stop()`` joins.
+    /// The context pointer is retained until ``stop()`` has joined the threads: a server that is dropped without being stopped goes on.
     init(on socket: ListeningSocket, threads: Int, context: ListenerContext) throws(HTTPServerError) {
         let configuration = context.configuration
         let flags =
@@ -21,16 +21,18 @@ final class Daemon: @unchecked Sendable {
             | MHD_USE_ERROR_LOG.rawValue
         // The gate keeps the count; libmicrohttpd's limit, a share of which each worker gets, is only to be out of reach.
         let limit = UInt32(clamping: (configuration.connectionLimit + 1_000) * threads)
+        let retained = Unmanaged.passRetained(context)
         let handedOver = fcntl(socket.descriptor, F_DUPFD_CLOEXEC, 0)
         guard
             handedOver >= 0,
             let daemon = bridge_mhd_start_daemon(
                 flags, handedOver, UInt32(clamping: threads), limit, configuration.connectionMemoryBytes,
-                configuration.idleTimeout.wholeSeconds, Unmanaged.passUnretained(context).toOpaque(),
+                configuration.idleTimeout.wholeSeconds, retained.toOpaque(),
                 logMessage, acceptConnection, connectionChanged, requestBegan, requestProceeds, requestEnded)
         else {
             // Whether libmicrohttpd has closed its number depends on where it failed. At worst a number is lost: the socket listens no more.
             socket.close()
+            retained.release()
             throw HTTPServerError(code: .systemFailure, message: "libmicrohttpd does not start on \(context.address)")
         }
         self.pointer = daemon
@@ -60,5 +62,6 @@ final class Daemon: @unchecked Sendable {
     /// ends the process otherwise.
     func stop() {
         MHD_stop_daemon(pointer)
+        Unmanaged.passUnretained(context).release()
     }
 }

@@ -5,7 +5,7 @@ import Logging
 // libmicrohttpd's callbacks: unwrap the context, forward, return. File-scope functions, so that they carry no isolation to its threads.
 
 private func listener(_ context: UnsafeMutableRawPointer?) -> ListenerContext? {
-    // `Daemon` keeps it alive while the daemon runs.
+    // `Daemon` retains it for as long as the threads run.
     context.map { Unmanaged<ListenerContext>.fromOpaque($0).takeUnretainedValue() }
 }
 
