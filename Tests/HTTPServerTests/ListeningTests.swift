@@ -15,7 +15,7 @@ struct ListeningTests {
     }
 
     private static func withFolder(_ body: (String) async throws -> Void) async throws {
-        var template = Array("/tmp/http-server-test-XXXXXX".utf8CString)
+        var template = Array("\(P_tmpdir)/http-server-test-XXXXXX".utf8CString)
         let folder = String(cString: try #require(mkdtemp(&template)))
         defer { rmdir(folder) }
         try await body(folder)
@@ -85,8 +85,8 @@ struct ListeningTests {
     }
 
     @Test func badPathsAreNamed() {
-        let long = ListenAddress.unix(path: "/tmp/" + String(repeating: "x", count: 200))
-        for address in [long, .unix(path: "/tmp/no-such-folder-at-all/s")] {
+        let long = ListenAddress.unix(path: "\(P_tmpdir)/" + String(repeating: "x", count: 200))
+        for address in [long, .unix(path: "\(P_tmpdir)/no-such-folder-at-all/s")] {
             let error = #expect(throws: HTTPServerError.self) { try Self.server([address]).start() }
             #expect(error?.code == .badUnixPath)
             #expect(error?.message.contains(address.description) == true)
