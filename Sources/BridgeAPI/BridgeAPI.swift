@@ -25,7 +25,10 @@ package final class BridgeAPI: HTTPHandler {
         self.directory = directory
         self.log = log
         self.logger = logger
-        streams = EventStreams(registry: StreamRegistry(), logger: logger)
+        let limits = StreamRegistry.Configuration(
+            perSession: configuration.maximumStreamsPerSession, total: configuration.maximumStreams,
+            maximumAge: configuration.maximumStreamAge)
+        streams = EventStreams(registry: StreamRegistry(configuration: limits), logger: logger)
         bodies = BodyBudget(limitBytes: configuration.maximumBodyBytesTogether)
         rules = BrowserRules(
             allowedHosts: configuration.allowedHosts, listenHosts: configuration.listen.compactMap(\.hostName),
