@@ -74,6 +74,11 @@ struct APIFixture: Sendable {
         }
         let answer = try #require(response)
         api.answered(head, status: answer.status)
+        if case .route(let route, _) = RouteTable.match(method: method, path: head.segments) {
+            #expect(
+                OpenAPIContract.shared.allows(operation: route.operation, status: answer.status),
+                "\(route.operation) answered \(answer.status), which openapi.json does not say")
+        }
         return try await APIAnswer(answer)
     }
 

@@ -96,7 +96,8 @@ import Upstream
             #expect(events.contains("response.text.delta"))
             #expect(!streamed.text.contains("realtime_bridge"))
             let accepted = try await bridge.send(
-                "POST", "/v1/sessions/\(id)/responses", #"{"input":"say one","modalities":["text"]}"#, headers: ["accept": "text/event-stream"])
+                "POST", "/v1/sessions/\(id)/responses", #"{"input":"say one","modalities":["text"]}"#,
+                headers: ["accept": "text/event-stream"])
             #expect(accepted.headers["content-type"] == "text/event-stream")
             let refused = try await bridge.send(
                 "POST", "/v1/sessions/\(id)/responses", #"{"stream":true,"max_output_tokens":"many"}"#)
@@ -163,7 +164,8 @@ import Upstream
             let id = try await bridge.newSession()
             let one = try await bridge.send(
                 "POST", "/v1/sessions/\(id)/events",
-                #"{"type":"conversation.item.create","event_id":"mine","item":{"type":"message","role":"user","content":[{"type":"input_text","text":"say x"}]}}"#)
+                #"{"type":"conversation.item.create","event_id":"mine","item":{"type":"message","role":"user","content":[{"type":"input_text","text":"say x"}]}}"#
+            )
             #expect(one.status == 201)
             let receipt = one.json?["data"]?[0]
             #expect(receipt?["event_id"]?.string == "mine")
@@ -173,7 +175,7 @@ import Upstream
             let several = try await bridge.send(
                 "POST", "/v1/sessions/\(id)/events",
                 """
-                [{"type":"input_audio_buffer.append","audio":"AAAA"},{"type":"conversation.item.delete","item_id":"item_none","event_id":"d1"},
+                [{"type":"input_audio_buffer.append","audio":"AAAAAAAA"},{"type":"conversation.item.delete","item_id":"item_none","event_id":"d1"},
                  {"type":"response.create","response":{"modalities":["text"]}},{"type":5}]
                 """)
             #expect(several.status == 200)

@@ -24,7 +24,9 @@ import Upstream
             #expect(read.status == 200)
             #expect(read.json?["metadata"]?["user"]?.string == "u1")
             #expect(read.json?["item_count"]?.int == 0)
-            let members = ["id", "object", "status", "created_at", "expires_at", "model", "dialect", "session", "upstream", "active_response_id"]
+            let members = [
+                "id", "object", "status", "created_at", "expires_at", "model", "dialect", "session", "upstream", "active_response_id",
+            ]
             #expect(read.json?.members.map(\.name) == members + ["last_event_id", "item_count", "usage", "metadata"])
 
             let changed = try await bridge.send("PATCH", "/v1/sessions/\(id)", #"{"session":{"instructions":"Be long."}}"#)
@@ -105,7 +107,8 @@ import Upstream
             #expect(try await bridge.send("GET", "/v1/sessions/\(id)", headers: ["authorization": "bearer sk-caller"]).status == 200)
             let everybodys = try await bridge.newSession()
             #expect(upstream.connectedEndpoints.last?.headers.first { $0.name == "Authorization" }?.value == "Bearer server-key")
-            #expect(try await bridge.send("GET", "/v1/sessions/\(everybodys)", headers: ["authorization": "Bearer sk-caller"]).status == 200)
+            #expect(
+                try await bridge.send("GET", "/v1/sessions/\(everybodys)", headers: ["authorization": "Bearer sk-caller"]).status == 200)
         }
     }
 }

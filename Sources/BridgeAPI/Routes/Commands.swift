@@ -65,6 +65,11 @@ struct Commands: Sendable {
         return try read(outcome, receipt, orLate: prefer.isAsync ? .accepted : nil)
     }
 
+    /// Waits for upstream whatever the caller prefers: something else depends on it.
+    func confirmation(of receipt: CommandReceipt) async throws {
+        _ = try read(await receipt.confirmed(within: .seconds(Self.defaultWait)), receipt, orLate: nil)
+    }
+
     /// - Parameter isFinal: false if the caller only asked for a receipt, whatever may be known already.
     private func read(
         _ outcome: CommandOutcome?, _ receipt: CommandReceipt, orLate late: Result?, isFinal: Bool = true
