@@ -8,7 +8,7 @@ package struct EventLogConfiguration: Sendable {
     }
 
     /// What a power cut can take. A crash of the process takes nothing in either.
-    package enum Synchronous: String, Sendable {
+    package enum Synchronous: String, Sendable, CaseIterable {
         /// The last commits; event ids then change their epoch.
         case normal
         /// Nothing; each commit waits for the disk.

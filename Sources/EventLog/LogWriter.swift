@@ -36,7 +36,7 @@ final class LogWriter: Sendable {
         var isWriterAsleep = false
         var isClosing = false
         var isClosed = false
-        var isHealthy = true
+        var storeWrites = true
         var closers: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -72,13 +72,13 @@ final class LogWriter: Sendable {
     /// - Parameter now: Unix seconds.
     func start(_ cache: HistoryCache, now: @escaping @Sendable () -> Int) {
         let thread = Thread {
+            Thread.current.name = "event-log"
             self.run(LogUpkeep(configuration: self.configuration, cache: cache, logger: self.logger, now: now))
         }
-        thread.name = "event-log"
         thread.start()
     }
 
-    var isHealthy: Bool { queue.withLockedValue { $0.isHealthy && !$0.isClosing } }
+    var isHealthy: Bool { queue.withLockedValue { $0.storeWrites && !$0.isClosing } }
 
     var metrics: EventLogMetrics {
         var metrics = counters.withLockedValue { $0 }
@@ -150,6 +150,8 @@ final class LogWriter: Sendable {
 
     // MARK: On the thread
 
+    private var storeWrites: Bool { queue.withLockedValue { $0.storeWrites } }
+
     private enum Next {
         case jobs(Deque<Job>)
         case idle
@@ -167,11 +169,11 @@ final class LogWriter: Sendable {
                 finishClosing()
                 return
             case .idle:
-                if upkeep.isDue, isHealthy {
+                if upkeep.isDue, storeWrites {
                     upkeep.turn(self)
                 } else {
                     sleep()
-                    if !isHealthy { probe() }
+                    if !storeWrites { probe() }
                     if DispatchTime.now() >= lastUpkeep + Self.upkeepInterval {
                         lastUpkeep = .now()
                         upkeep.schedule()
@@ -186,7 +188,7 @@ final class LogWriter: Sendable {
                     }
                     commit(Self.batch(from: &jobs), upkeep)
                     batches += 1
-                    if batches.isMultiple(of: Self.batchesPerUpkeepTurn), upkeep.isDue, isHealthy { upkeep.turn(self) }
+                    if batches.isMultiple(of: Self.batchesPerUpkeepTurn), upkeep.isDue, storeWrites { upkeep.turn(self) }
                 }
             }
         }
@@ -210,7 +212,7 @@ final class LogWriter: Sendable {
         }
         guard mayWait else { return }
         // A bell rung just when the time is up stays rung, and costs one needless round.
-        _ = bell.wait(timeout: .now() + (isHealthy ? Self.upkeepInterval : Self.probeInterval))
+        _ = bell.wait(timeout: .now() + (storeWrites ? Self.upkeepInterval : Self.probeInterval))
         queue.withLockedValue { $0.isWriterAsleep = false }
     }
 
@@ -311,7 +313,7 @@ final class LogWriter: Sendable {
     /// Tries again what the store refuses for now, for `storeRetryTime`; once that has passed without success, each further call is tried
     /// once, so that what waits fails soon.
     private func attempt<T>(_ body: () throws(EventLogError) -> T) throws(EventLogError) -> T {
-        let deadline = isHealthy ? ContinuousClock.now + configuration.storeRetryTime : ContinuousClock.now
+        let deadline = storeWrites ? ContinuousClock.now + configuration.storeRetryTime : ContinuousClock.now
         var pause = 0.02
         while true {
             do throws(EventLogError) {
@@ -342,8 +344,8 @@ final class LogWriter: Sendable {
 
     private func setHealthy(_ error: EventLogError?) {
         let changed = queue.withLockedValue { queue in
-            defer { queue.isHealthy = error == nil }
-            return queue.isHealthy != (error == nil)
+            defer { queue.storeWrites = error == nil }
+            return queue.storeWrites != (error == nil)
         }
         guard changed else { return }
         if let error {

@@ -15,6 +15,9 @@ package struct Projection: Sendable {
     package private(set) var answeredCalls: Set<String> = []
     /// Which response an item that is being produced belongs to, until the conversation names the item.
     private var outputItems: [String: String] = [:]
+    /// Where the present upstream conversation begins: it began empty, behind this item. A conversation does not outlive its
+    /// connection, and a projection that is loaded meets a new connection before the next item.
+    private var beginsBehind: String?
 
     package init() {}
 
@@ -71,6 +74,9 @@ package struct Projection: Sendable {
         case .responseDone:
             return done(event, seq)
         default:
+            if event.type == BridgeEvent.switchedType, event.json["state_restored"]?.bool == false {
+                beginsBehind = ItemChain.ordered(Array(items.values)).last?.id
+            }
             return []
         }
     }
@@ -85,7 +91,7 @@ package struct Projection: Sendable {
             }
         }
         let record = ItemRecord(
-            id: id, createdSeq: seq, previousItemID: event.previousItemID, json: Array(item.lexeme), status: item["status"]?.string,
+            id: id, createdSeq: seq, previousItemID: event.previousItemID ?? beginsBehind, json: Array(item.lexeme), status: item["status"]?.string,
             responseID: outputItems.removeValue(forKey: id))
         items[id] = record
         noteAnsweredCall(record)

@@ -168,6 +168,7 @@ final class Exchange: Sendable {
             case .queueAnswer:
                 (answer, head) = (state.answer, state.head)
                 (state.answer, state.head) = (nil, nil)
+                state.target = ""
                 state.stream = answer?.stream
                 if state.machine.serverEnds { answer?.stream?.endNow() }
             case .queueShuttingDown:
@@ -185,7 +186,7 @@ final class Exchange: Sendable {
             guard let head, let answer = answer ?? prepare(.shuttingDown, for: head) else {
                 return .NO
             }
-            connection.setIdleTimeout(context.configuration.idleTimeout)
+            if head.hasBody { connection.setIdleTimeout(context.configuration.idleTimeout) }
             return queue(answer, head: head, on: connection)
         }
     }

@@ -1,10 +1,8 @@
-package import Glibc
-
 /// How a server listens and where its limits are.
 package struct HTTPServerConfiguration: Sendable {
     package var listen: [ListenAddress]
-    /// Permissions of Unix socket files, which are their authentication.
-    package var socketMode: mode_t = 0o600
+    /// Permissions (`mode_t`) of Unix socket files, which are their authentication.
+    package var socketMode: UInt32 = 0o600
     /// Threads over all listeners, at least one each. Each walks its own suspended connections at every wake, so more threads help where
     /// many streams sleep.
     package var workerThreads: Int = 2
@@ -12,8 +10,8 @@ package struct HTTPServerConfiguration: Sendable {
     package var connectionLimit: Int = 12_000
     /// Beyond it 431. libmicrohttpd answers for itself what does not fit ``connectionMemoryBytes``.
     package var maximumHeadBytes: Int = 16 * 1024
-    /// libmicrohttpd's memory per connection: the head, then the pull buffer. Untouched pages cost nothing until the connection is reused,
-    /// which clears all of it.
+    /// libmicrohttpd's memory per connection: the head, then the pull buffer. It clears, and so occupies, half of it when an answer begins,
+    /// and all of it when the connection is used again.
     package var connectionMemoryBytes: Int = 24 * 1024
     /// Ends connections between requests and clients that stop reading an answer. Whole seconds, at least one.
     package var idleTimeout: Duration = .seconds(60)

@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 
 /// What libmicrohttpd's callbacks of one listener find behind their context pointer.

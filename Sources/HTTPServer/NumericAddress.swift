@@ -1,4 +1,4 @@
-// The compiler counts `sockaddr` to the C module that includes its header first.
+// Both, because the socket headers belong to whichever C module the compiler reads first.
 import CMicroHTTPD
 import Glibc
 

@@ -33,7 +33,7 @@ final class PreparedResponse: @unchecked Sendable {
             // Retained; `releaseStreamBody` takes it back when libmicrohttpd destroys the response.
             let context = Unmanaged.passRetained(body)
             // Chunked bodies are pulled straight into the connection's own memory; only HTTP/1.0's pass through this block.
-            let blockBytes = isHTTP10 ? 32 * 1024 : 1024
+            let blockBytes = isHTTP10 ? 32 * 1024 : 1
             guard
                 let made = MHD_create_response_from_callback(
                     bridge_mhd_size_unknown, blockBytes, pullStreamBody, context.toOpaque(), releaseStreamBody)

@@ -39,6 +39,7 @@ struct RequestStateMachine {
     ///
     /// Sleeping only with bytes left is libmicrohttpd's rule: had all been taken it might call again while suspended.
     mutating func bytesArrived(_ count: Int) -> BytesAction {
+        precondition(connection == .awake, "libmicrohttpd brought bytes of a suspended connection")
         guard !serverEnds, !drainTimeIsUp else { return .cut }
         guard case .awaited = answer else {
             drainedBytes += count
@@ -61,6 +62,7 @@ struct RequestStateMachine {
 
     /// The body is complete and an answer could be queued; called again after each wake until one is.
     mutating func answerWanted() -> EndAction {
+        precondition(connection == .awake, "libmicrohttpd wants the answer of a suspended connection")
         if case .arriving = upload { upload = .complete }
         switch answer {
         case .ready:
@@ -95,6 +97,8 @@ struct RequestStateMachine {
     mutating func readerAsks() -> ReadAction {
         precondition(!readerWaits, "two readers of one request body")
         if case .broken(let error) = upload { return .fail(error) }
+        // A task that the handler left behind: what it did not read in time is dropped.
+        guard case .awaited = answer else { return .fail(.disconnected) }
         if bufferedBytes > 0 {
             bufferedBytes = 0
             return .deliver(resume: wakeFromFull())
@@ -146,7 +150,9 @@ struct RequestStateMachine {
     mutating func connectionGone(_ reason: RequestBodyError) -> WakeAction {
         precondition(connection == .awake, "libmicrohttpd ended a suspended connection")
         connection = .gone
-        if upload == .arriving { upload = .broken(reason) }
+        // Bytes that were not read go with the connection; a reader must not take what is left for the whole.
+        if upload == .arriving || bufferedBytes > 0 { upload = .broken(reason) }
+        bufferedBytes = 0
         return WakeAction(wakeReader: takeReader())
     }
 

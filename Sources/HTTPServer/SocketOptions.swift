@@ -1,3 +1,5 @@
+// Both, because the socket headers belong to whichever C module the compiler reads first.
+import CMicroHTTPD
 import Glibc
 
 /// Options of TCP sockets.

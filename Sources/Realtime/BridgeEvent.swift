@@ -14,12 +14,14 @@ package enum BridgeEvent {
         ]).bytes
     }
 
+    package static let switchedType = "bridge.upstream.switched"
+
     /// - Parameter itemsLost: items of the history that the new upstream conversation does not hold, and why.
     package static func switched(
         reason: String, generation: Int, stateRestored: Bool, itemsReplayed: Int, itemsLost: [(id: String, why: String)]
     ) -> [UInt8] {
         JSONValue.object([
-            ("type", "bridge.upstream.switched"), ("reason", .string(reason)), ("generation", .int(generation)),
+            ("type", .string(switchedType)), ("reason", .string(reason)), ("generation", .int(generation)),
             ("state_restored", .bool(stateRestored)), ("items_replayed", .int(itemsReplayed)),
             ("items_lost", .array(itemsLost.map { ["id": .string($0.id), "why": .string($0.why)] })),
         ]).bytes

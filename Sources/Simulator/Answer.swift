@@ -39,12 +39,23 @@ enum Answer {
         let subject = self.subject(context, parameters)
         if let code = word(after: "fail with ", in: subject.text) { return .failed(code: code) }
         if subject.text.lowercased().contains("stop with content_filter") { return .filtered("I would rather") }
-        let calls = ToolCalls.calls(for: subject.text, afterToolOutput: subject.isToolOutput, parameters)
+        let calls =
+            isDictation(subject.text, parameters)
+            ? [] : ToolCalls.calls(for: subject.text, afterToolOutput: subject.isToolOutput, parameters)
         if !calls.isEmpty {
             let outputs = calls.map { Output.call(name: $0.name, arguments: $0.arguments) }
             return .outputs(subject.text.lowercased().contains("first tell me") ? [.message("One moment, please.")] + outputs : outputs)
         }
         return .outputs([.message(subject.reply ?? reply(to: subject.text, context, parameters))])
+    }
+
+    private static let verbs = ["say ", "repeat "]
+
+    /// Words to be said stay words, even if they would fit a tool.
+    private static func isDictation(_ text: String, _ parameters: ResponseParameters) -> Bool {
+        guard case .auto = parameters.toolChoice else { return false }
+        let lower = text.lowercased()
+        return verbs.contains { lower.hasPrefix($0) }
     }
 
     private struct Subject {
@@ -90,7 +101,7 @@ enum Answer {
     private static func reply(to text: String, _ context: [ConversationItem], _ parameters: ResponseParameters) -> String {
         let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
         let lower = trimmed.lowercased()
-        for verb in ["say ", "repeat "] where lower.hasPrefix(verb) {
+        for verb in verbs where lower.hasPrefix(verb) {
             let words = trimmed.dropFirst(verb.count)
             if !words.isEmpty { return String(words) }
         }

@@ -38,42 +38,38 @@ enum Base64 {
         return out
     }
 
+    static func decode(_ text: String) -> [UInt8]? { decode(Array(text.utf8)[...]) }
+
     /// The decoded bytes; nil if the text is not base64 with its padding.
-    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
-        let count = text.count
-        guard count % 4 == 0 else { return nil }
-        var out: [UInt8] = []
-        out.reserveCapacity(count / 4 * 3)
-        var bits: UInt32 = 0
-        var held = 0
-        var padding = 0
-        for letter in text {
-            if letter == UInt8(ascii: "=") {
-                padding += 1
-                continue
+    static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+        guard text.count % 4 == 0 else { return nil }
+        guard !text.isEmpty else { return [] }
+        let padding = text.suffix(2).reversed().prefix { $0 == UInt8(ascii: "=") }.count
+        let count = text.count / 4 * 3 - padding
+        var isValid = true
+        let decoded = [UInt8](unsafeUninitializedCapacity: text.count / 4 * 3) { out, initialized in
+            values.withUnsafeBufferPointer { values in
+                text.withUnsafeBufferPointer { letters in
+                    var position = 0
+                    var group = 0
+                    while group < letters.count {
+                        var bits: UInt32 = 0
+                        for offset in 0..<4 {
+                            let isPadding = group + offset >= letters.count - padding
+                            let value = isPadding ? 0 : values[Int(letters[group + offset])]
+                            if value == 255 { isValid = false }
+                            bits = bits << 6 | UInt32(value & 63)
+                        }
+                        out[position] = UInt8(truncatingIfNeeded: bits >> 16)
+                        out[position + 1] = UInt8(truncatingIfNeeded: bits >> 8)
+                        out[position + 2] = UInt8(truncatingIfNeeded: bits)
+                        position += 3
+                        group += 4
+                    }
+                }
             }
-            let value = values[Int(letter)]
-            guard value != 255, padding == 0 else { return nil }
-            bits = bits << 6 | UInt32(value)
-            held += 1
-            if held == 4 {
-                out.append(UInt8(truncatingIfNeeded: bits >> 16))
-                out.append(UInt8(truncatingIfNeeded: bits >> 8))
-                out.append(UInt8(truncatingIfNeeded: bits))
-                bits = 0
-                held = 0
-            }
+            initialized = count
         }
-        guard held + padding == 4 || (held == 0 && padding == 0) else { return nil }
-        switch held {
-        case 0: return padding == 0 ? out : nil
-        case 2:
-            out.append(UInt8(truncatingIfNeeded: bits >> 4))
-        case 3:
-            out.append(UInt8(truncatingIfNeeded: bits >> 10))
-            out.append(UInt8(truncatingIfNeeded: bits >> 2))
-        default: return nil
-        }
-        return out
+        return isValid ? decoded : nil
     }
 }

@@ -76,7 +76,7 @@ extension ConversationItem.Part {
         case "input_audio":
             try fields.allowOnly(["type", "audio", "transcript"])
             guard let value = fields["audio"], let text = value.string else { throw .missing(fields.path("audio")) }
-            guard let bytes = Base64.decode(text.utf8) else {
+            guard let bytes = Base64.decode(text) else {
                 throw .invalidValue(fields.path("audio"), "Invalid '\(fields.path("audio"))': expected base64-encoded audio bytes.")
             }
             self = .inputAudio(

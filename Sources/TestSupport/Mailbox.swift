@@ -43,7 +43,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
 
     /// The oldest element, waiting for one if there is none.
     /// - Throws: ``WaitedTooLong``.
-    package func next(within limit: Duration = .seconds(10)) async throws -> Element {
+    package func next(within limit: Duration = .seconds(30)) async throws -> Element {
         let ticket = state.withLockedValue { state in
             state.nextTicket += 1
             return state.nextTicket

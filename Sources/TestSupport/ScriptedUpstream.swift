@@ -36,7 +36,7 @@ package final class ScriptedUpstream: UpstreamConnecting {
     package var connectedEndpoints: [UpstreamEndpoint] { endpoints.withLockedValue { $0 } }
 
     /// The server's side of the next connection that opened.
-    package func nextConnection(within limit: Duration = .seconds(10)) async throws -> ScriptedConnection {
+    package func nextConnection(within limit: Duration = .seconds(30)) async throws -> ScriptedConnection {
         try await opened.next(within: limit)
     }
 
@@ -90,7 +90,7 @@ package final class ScriptedConnection: Sendable {
     }
 
     /// The next frame that the bridge sent.
-    package func nextSent(within limit: Duration = .seconds(10)) async throws -> String {
+    package func nextSent(within limit: Duration = .seconds(30)) async throws -> String {
         String(decoding: try await sent.next(within: limit), as: UTF8.self)
     }
 
@@ -98,7 +98,7 @@ package final class ScriptedConnection: Sendable {
     package var pendingSent: [String] { sent.pending.map { String(decoding: $0, as: UTF8.self) } }
 
     /// How the connection ended, whoever ended it: this side, the bridge's `close`, or the bridge dropping it. Once.
-    package func waitForEnd(within limit: Duration = .seconds(10)) async throws -> UpstreamEnd {
+    package func waitForEnd(within limit: Duration = .seconds(30)) async throws -> UpstreamEnd {
         try await ended.next(within: limit)
     }
 

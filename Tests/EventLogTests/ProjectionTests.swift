@@ -130,6 +130,19 @@ import Testing
         #expect(projection.usage.totalTokens == 0)
     }
 
+    @Test func itemsOfALaterUpstreamConversationFollowTheEarlierOnes() throws {
+        var projection = Projection()
+        let frames = [
+            #"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"a"}}"#,
+            #"{"type":"conversation.item.created","previous_item_id":"a","item":{"id":"b"}}"#,
+            #"{"type":"bridge.upstream.switched","state_restored":false}"#,
+            #"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"c"}}"#,
+            #"{"type":"conversation.item.created","previous_item_id":"c","item":{"id":"d"}}"#,
+        ]
+        for (index, frame) in frames.enumerated() { _ = projection.apply(try #require(ServerEvent(Array(frame.utf8))), seq: index + 1) }
+        #expect(projection.conversation.map(\.id) == ["a", "b", "c", "d"])
+    }
+
     @Test func deletedItemsKeepTheirPlaceAndTheirId() throws {
         var projection = Projection()
         let frames = [

@@ -82,6 +82,21 @@ struct RequestStateMachineTests {
         #expect(machine.endNow() == .init())
     }
 
+    @Test func aBodyThatWasNotReadBeforeTheEndIsNotTakenForAnEmptyOne() {
+        var gone = machine(hasBody: true)
+        _ = gone.bytesArrived(5)
+        _ = gone.answerWanted()
+        _ = gone.endNow()
+        _ = gone.answerWanted()
+        _ = gone.connectionGone(.disconnected)
+        #expect(gone.readerAsks() == .fail(.disconnected))
+
+        var answered = machine(hasBody: true)
+        _ = answered.bytesArrived(5)
+        _ = answered.answerArrived()
+        #expect(answered.readerAsks() == .fail(.disconnected))
+    }
+
     @Test func theServersEndWakesWhatSleepsAndNothingSleepsAgain() {
         var waiting = machine(hasBody: false)
         #expect(waiting.answerWanted() == .suspend(wakeReader: false))

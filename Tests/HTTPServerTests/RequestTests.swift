@@ -126,6 +126,24 @@ struct RequestTests {
         }
     }
 
+    @Test func aClientThatEndsItsSideStillGetsItsAnswer() async throws {
+        let asked = Latch()
+        let mayAnswer = Latch()
+        let handler = TestHandler { _ in
+            asked.open()
+            try? await mayAnswer.opened("the answer's start")
+            return .text("ok")
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send(get)
+            try asked.wait("the request")
+            client.finishSending()
+            mayAnswer.open()
+            #expect(try client.readResponse().text == "ok")
+        }
+    }
+
     // MARK: Refusals
 
     @Test(arguments: ["/%00", "/a%00b", "/a%2", "/%ff", "/?q=%00"])

@@ -111,6 +111,33 @@ struct StreamTests {
         }
     }
 
+    /// A pull finds nothing; before it returns, bytes come and the waker is called: the connection is not asleep yet, so there is nothing to
+    /// resume. If the wake is forgotten the body sleeps with bytes in it for ever.
+    @Test func aWakeBetweenAPullsLookAndItsReturnIsNotLost() async throws {
+        final class Racing: ResponseStream {
+            let state = NIOLockedValueBox<(waker: StreamWaker?, pulls: Int)>((nil, 0))
+            func opened(_ waker: StreamWaker) { state.withLockedValue { $0.waker = waker } }
+            func pull(into buffer: UnsafeMutableRawBufferPointer) -> StreamPull {
+                let (waker, pulls) = state.withLockedValue { state in
+                    state.pulls += 1
+                    return (state.waker, state.pulls)
+                }
+                guard pulls % 2 == 0 else {
+                    waker?.wake()
+                    return .waiting
+                }
+                buffer[0] = UInt8(ascii: "x")
+                return pulls > 100 ? .finished : .wrote(1)
+            }
+            func closed() { state.withLockedValue { $0.waker = nil } }
+        }
+        try await withServer(TestHandler { _ in .stream(Racing()) }) { address in
+            let client = try RawClient(address)
+            try client.send(Self.get)
+            #expect(try client.readResponse().text == String(repeating: "x", count: 50))
+        }
+    }
+
     /// Wakes come from threads that know nothing of the pull: before, during and after the moment in which it decides to sleep. A lost one
     /// leaves the stream asleep with bytes in it, a doubled resume corrupts libmicrohttpd's lists.
     @Test func wakesThatRaceWithPullsAreNeitherLostNorDoubled() async throws {

@@ -8,27 +8,42 @@ struct UploadTests {
     private static let chunked = post("Transfer-Encoding: chunked\r\n")
 
     /// A full channel suspends the connection. libmicrohttpd goes on handing over chunks that it has buffered unless the call that suspended
-    /// left bytes; a second suspend would corrupt its lists.
+    /// left bytes; a second suspend would corrupt its lists. Several connections share one worker, so that the lists have something in them.
     @Test func thousandsOfTinyChunksInOneSegmentWaitForAStalledReader() async throws {
         let mayRead = Latch()
+        let clientCount = 4
         let handler = TestHandler { request in
+            guard request.head.hasBody else { return .text("ok") }
             try? await mayRead.opened("the reader's start")
             let body = (try? await request.body.collect(upTo: 10_000_000)) ?? []
-            return .text("\(body.count) \(body.reduce(into: UInt64(0)) { $0 = $0 &* 31 &+ UInt64($1) })")
+            return .text("\(body.count) \(Self.checksum(body))")
         }
-        try await withServer(handler) { address in
-            let count = 400_000
+        try await withServer(handler, configure: { $0.workerThreads = 1 }) { address in
+            let count = 300_000
             let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
             var wire = Array(Self.chunked.utf8)
             for byte in bytes { wire += [0x31, 0x0d, 0x0a, byte, 0x0d, 0x0a] }
             wire += Array("".chunk.utf8)
-            let client = try RawClient(address)
-            let sent = client.sendWhatFits(wire)
-            mayRead.open()
-            try client.send(Array(wire[sent...]))
-            #expect(
-                try client.readResponse().text == "\(count) \(bytes.reduce(into: UInt64(0)) { $0 = $0 &* 31 &+ UInt64($1) })")
+            let clients = try (0..<clientCount).map { _ in try RawClient(address) }
+            var sent = [Int](repeating: 0, count: clientCount)
+            // The worker takes about 12 KiB from each connection between two answers to the bystander, so after these rounds it has filled
+            // every channel (1.6 MB of these chunks) and has suspended all uploads.
+            let bystander = try RawClient(address)
+            for _ in 0..<600 {
+                for index in clients.indices where sent[index] < wire.count {
+                    sent[index] += clients[index].sendWhatFits(Array(wire[sent[index]...]))
+                }
+                try bystander.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                #expect(try bystander.readResponse().text == "ok")
+            }
+            for _ in clients { mayRead.open() }
+            for (index, client) in clients.enumerated() { try client.send(Array(wire[sent[index]...])) }
+            for client in clients { #expect(try client.readResponse().text == "\(count) \(Self.checksum(bytes))") }
         }
+    }
+
+    private static func checksum(_ bytes: [UInt8]) -> UInt64 {
+        bytes.reduce(into: 0) { $0 = $0 &* 31 &+ UInt64($1) }
     }
 
     @Test func aStalledReaderStopsTheClient() async throws {

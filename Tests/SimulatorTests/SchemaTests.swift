@@ -13,10 +13,8 @@ import Testing
         .deletingLastPathComponent()
 
     @Test func `frames satisfy the reference schemas`() throws {
-        let environment = ProcessInfo.processInfo.environment["REALTIME_REFERENCE"]
-        let reference = environment.map { URL(fileURLWithPath: $0) } ?? Self.root.appending(path: "../shared/protocol/reference")
-        guard FileManager.default.fileExists(atPath: reference.appending(path: "schemas.ga.json").path) else {
-            return leaveOut("no reference schemas found; REALTIME_REFERENCE names their folder")
+        guard let reference = Self.reference else {
+            return Self.leaveOut("no reference schemas found; REALTIME_REFERENCE names their folder")
         }
         let lines = Dialect.allCases.flatMap { dialect in
             Self.scenarios(dialect).flatMap(\.raw).map { frame in
@@ -38,14 +36,21 @@ import Testing
         process.waitUntilExit()
         let text = try String(contentsOf: output, encoding: .utf8)
         switch process.terminationStatus {
-        case 77: leaveOut("Python's jsonschema is not installed")
-        case 127: leaveOut("python3 is not installed")
+        case 77: Self.leaveOut("Python's jsonschema is not installed")
+        case 127: Self.leaveOut("python3 is not installed")
         case let status: #expect(status == 0, "\(text)")
         }
     }
 
-    private func leaveOut(_ why: String) {
-        FileHandle.standardError.write(Data("SchemaTests: the check against the reference schemas was left out: \(why)\n".utf8))
+    /// The folder of the reference schemas, if it is there.
+    static var reference: URL? {
+        let environment = ProcessInfo.processInfo.environment["REALTIME_REFERENCE"]
+        let folder = environment.map { URL(fileURLWithPath: $0) } ?? root.appending(path: "../shared/protocol/reference")
+        return FileManager.default.fileExists(atPath: folder.appending(path: "schemas.ga.json").path) ? folder : nil
+    }
+
+    static func leaveOut(_ why: String) {
+        FileHandle.standardError.write(Data("SchemaTests: a check against the reference was left out: \(why)\n".utf8))
     }
 
     /// Conversations that together make every frame there is.

@@ -149,6 +149,43 @@ import Testing
         #expect(driver.last("response.done")?.at("response.output.0.content.0.text")?.string == "The result of get_weather is: 4 degrees")
     }
 
+    @Test func `tools are called as tool_choice says`() {
+        let cases: [(text: String, choice: String, called: [String])] = [
+            ("What is the weather?", #""auto""#, ["get_weather"]),
+            ("Tell me a joke", #""auto""#, []),
+            ("Say the weather is nice", #""auto""#, []),
+            ("What is the weather?", #""none""#, []),
+            ("Tell me a joke", #""required""#, ["get_weather"]),
+            ("What is the weather?", #"{"type":"function","name":"tell_joke"}"#, ["tell_joke"]),
+        ]
+        for (text, choice, called) in cases {
+            var driver = MachineDriver(.ga)
+            driver.send(
+                Request.tools(
+                    .ga,
+                    Request.weatherTool.dropLast() + #",{"type":"function","name":"tell_joke_now"},{"type":"function","name":"tell_joke"}]"#
+                ))
+            driver.send(Request.text(text == "Tell me a joke" ? "Amuse us" : text))
+            driver.send(#"{"type":"response.create","response":{"tool_choice":\#(choice)}}"#)
+            driver.settle()
+            let names = driver.last("response.done")?.at("response.output")?.elements.compactMap { $0["name"]?.string }
+            #expect(names == called, "\(text) \(choice)")
+        }
+    }
+
+    @Test func `arguments come from the text and the schema`() throws {
+        let tool = try JSON.parse(
+            #"""
+            {"type":"function","name":"f","parameters":{"type":"object","properties":{"unit":{"type":"string","enum":["celsius","kelvin"]},
+            "place":{"type":"string"},"amount":{"type":"number"},"sure":{"type":"boolean"},"tags":{"type":"array","items":{"type":"string"}},
+            "where":{"type":"object","properties":{"street":{"type":"integer"}}}}}}
+            """#)
+        let arguments = ToolCalls.arguments(for: try Tool(tool, at: "tools[0]", dialect: .ga), from: "Go to Oslo, 2.5 times, in Kelvin")
+        #expect(
+            arguments
+                == #"{"unit":"kelvin","place":"Oslo","amount":2.5,"sure":true,"tags":["Oslo"],"where":{"street":2}}"#)
+    }
+
     @Test(arguments: Dialect.allCases)
     func `a message and then two calls in one response`(dialect: Dialect) {
         var driver = MachineDriver(dialect)
@@ -444,7 +481,7 @@ import Testing
         let id = try #require(driver.last("input_audio_buffer.committed")?["item_id"]?.string)
         driver.send(#"{"type":"conversation.item.retrieve","item_id":"\#(id)"}"#)
         let audio = try #require(driver.last("conversation.item.retrieved")?.at("item.content.0.audio")?.string)
-        #expect(Base64.decode(audio.utf8) == AudioFormat.pcm16.bytes(of: sound))
+        #expect(Base64.decode(audio) == AudioFormat.pcm16.bytes(of: sound))
     }
 
     @Test(arguments: Dialect.allCases)
@@ -458,7 +495,7 @@ import Testing
         driver.append(Sound.speech(milliseconds: 500) + Sound.silence(milliseconds: 500), format: .muLaw)
         driver.settle()
         #expect(driver.last("input_audio_buffer.speech_stopped")?["audio_end_ms"]?.int == 700)
-        let sound = driver.all(Self.name(dialect, "audio.delta")).compactMap { $0["delta"]?.string.flatMap { Base64.decode($0.utf8) } }
+        let sound = driver.all(Self.name(dialect, "audio.delta")).compactMap { $0["delta"]?.string.flatMap { Base64.decode($0) } }
         let milliseconds = sound.reduce(0) { $0 + $1.count } / 8
         #expect((1000...6000).contains(milliseconds))
         #expect(VoiceActivityDetector.probability(of: AudioFormat.aLaw.samples(sound[0][...])) > 0.5)

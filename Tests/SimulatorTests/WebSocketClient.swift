@@ -69,6 +69,19 @@ final class WebSocketClient: Sendable {
         write(.text, ByteBuffer(string: text))
     }
 
+    /// One text in frames of a few bytes.
+    func sendFragmented(_ text: String) {
+        var rest = ByteBuffer(string: text)
+        var opcode = WebSocketOpcode.text
+        while let piece = rest.readSlice(length: min(7, rest.readableBytes)) {
+            channel.write(
+                WebSocketFrame(fin: rest.readableBytes == 0, opcode: opcode, maskKey: .random(), data: piece), promise: nil)
+            guard rest.readableBytes > 0 else { break }
+            opcode = .continuation
+        }
+        channel.flush()
+    }
+
     func sendBinary(_ bytes: [UInt8]) { write(.binary, ByteBuffer(bytes: bytes)) }
 
     func ping() { write(.ping, ByteBuffer(string: "p")) }

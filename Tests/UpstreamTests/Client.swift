@@ -5,9 +5,13 @@ import Upstream
 
 let connector = NIOUpstreamConnector(group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"))
 
+/// Longer than any handshake takes on a busy machine under a sanitizer.
+let patience = Duration.seconds(30)
+
 extension ScriptedServer {
     func endpoint(_ change: (inout UpstreamEndpoint) -> Void = { _ in }) -> UpstreamEndpoint {
-        var endpoint = UpstreamEndpoint(name: "test", url: url, headers: [("Authorization", "Bearer sk-test-0123456789")])
+        var endpoint = UpstreamEndpoint(
+            name: "test", url: url, headers: [("Authorization", "Bearer sk-test-0123456789")], handshakeTimeout: patience)
         change(&endpoint)
         return endpoint
     }

@@ -57,7 +57,7 @@ struct EndTests {
             let connection = try await server.connect()
             let started = ContinuousClock.now
             await connection.close(code: 1000, reason: "")
-            #expect(ContinuousClock.now - started < .seconds(8))
+            #expect(ContinuousClock.now - started < patience / 2)
             #expect(await connection.end().kind == .closedByUs)
         }
     }
@@ -137,27 +137,9 @@ struct EndTests {
         } client: { server in
             let connection = try await server.connect {
                 $0.pingInterval = .milliseconds(30)
-                $0.pingTimeout = .seconds(5)
+                $0.pingTimeout = patience
             }
             #expect(await connection.nextText() == "still here")
-        }
-    }
-
-    /// A server that pings and never reads must not fill our memory with pongs. It is not answered ping by ping once the socket is full.
-    @Test func pingsAreAnsweredWithTheNewestPayloadWhenTheSocketIsFull() async throws {
-        try await ScriptedServer.run { peer in
-            try await peer.openSession()
-            let payload = [UInt8](repeating: 7, count: 120)
-            let burst = (0..<2000).flatMap { _ in [UInt8].frame(9, payload) }
-            for _ in 0..<20 { try await peer.send(burst) }
-            try await peer.send(.frame(9, [42]) + .text("done"))
-            while try await peer.receive().payload != [42] {}
-            try await peer.send(text: "answered")
-            try await peer.drain()
-        } client: { server in
-            let connection = try await server.connect()
-            #expect(await connection.nextText() == "done")
-            #expect(await connection.nextText() == "answered")
         }
     }
 }

@@ -60,7 +60,8 @@ final class OpenSSLServer: Sendable {
     {
         let authority = try TestCertificates.shared.get().authority
         var endpoint = UpstreamEndpoint(
-            name: "tls", url: "wss://\(host):\(port ?? self.port)/v1/realtime", tls: UpstreamTLS(caFile: authority))
+            name: "tls", url: "wss://\(host):\(port ?? self.port)/v1/realtime", tls: UpstreamTLS(caFile: authority),
+            handshakeTimeout: patience)
         change(&endpoint)
         return endpoint
     }
@@ -83,13 +84,17 @@ struct ServerProcess: Sendable {
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
         let received = Mailbox<[UInt8]?>("plaintext from openssl s_server")
-        output.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            received.put(data.isEmpty ? nil : Array(data))
-            if data.isEmpty { handle.readabilityHandler = nil }
-        }
         try process.run()
         identifier = process.processIdentifier
+        // A thread and not `readabilityHandler`, whose dispatch source crashed libdispatch under the thread sanitizer.
+        let reading = output.fileHandleForReading
+        Thread.detachNewThread {
+            while true {
+                let data = reading.availableData
+                received.put(data.isEmpty ? nil : Array(data))
+                if data.isEmpty { return }
+            }
+        }
         wire = ProcessWire(input: input.fileHandleForWriting, received: received)
     }
 

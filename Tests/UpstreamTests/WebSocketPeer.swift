@@ -12,6 +12,8 @@ struct PeerGone: Error {}
 struct WebSocketPeer<W: Wire> {
     var wire: W
     private var unread: [UInt8] = []
+    /// Where the unread bytes begin.
+    private var position = 0
     private(set) var request = ""
 
     struct Frame: Equatable {
@@ -37,7 +39,7 @@ struct WebSocketPeer<W: Wire> {
         while unread.firstRange(of: Array("\r\n\r\n".utf8)) == nil { try await fill() }
         let end = unread.firstRange(of: Array("\r\n\r\n".utf8))!.upperBound
         request = String(decoding: unread[..<end], as: UTF8.self)
-        unread.removeFirst(end)
+        position = end
         let key = header("Sec-WebSocket-Key") ?? ""
         return Array(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(WebSocketAccept.value(for: key))\r\n\(extraHeaders)\r\n"
@@ -99,13 +101,15 @@ struct WebSocketPeer<W: Wire> {
     }
 
     private mutating func take(_ count: Int) async throws -> [UInt8] {
-        while unread.count < count { try await fill() }
-        defer { unread.removeFirst(count) }
-        return Array(unread.prefix(count))
+        while unread.count - position < count { try await fill() }
+        defer { position += count }
+        return Array(unread[position..<(position + count)])
     }
 
     private mutating func fill() async throws {
         guard let bytes = try await wire.read() else { throw PeerGone() }
+        unread.removeFirst(position)
+        position = 0
         unread += bytes
     }
 }

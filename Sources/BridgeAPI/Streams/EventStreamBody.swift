@@ -17,7 +17,7 @@ final class EventStreamBody: ResponseStream, StreamMember {
         /// The frame or note that is being copied, and how much of it was.
         var fragment: [UInt8] = []
         var copied = 0
-        var waker: StreamWaker?
+        var wake: (@Sendable () -> Void)?
         var subscription: SubscriptionToken?
         var reader: Task<Void, Never>?
         var isClosed = false
@@ -57,8 +57,12 @@ final class EventStreamBody: ResponseStream, StreamMember {
     // MARK: The server's calls
 
     func opened(_ waker: StreamWaker) {
-        state.withLockedValue { $0.waker = waker }
-        let subscription = history.subscribe { waker.wake() }
+        opened { waker.wake() }
+    }
+
+    func opened(_ wake: @escaping @Sendable () -> Void) {
+        state.withLockedValue { $0.wake = wake }
+        let subscription = history.subscribe(wake)
         state.withLockedValue { $0.subscription = subscription }
         seat.attach(self, nextTick: tickBegins())
     }
@@ -75,7 +79,7 @@ final class EventStreamBody: ResponseStream, StreamMember {
             state.isClosed = true
             state.held = []
             state.fragment = []
-            state.waker = nil
+            state.wake = nil
             return (state.subscription, state.reader)
         }
         reader?.cancel()
@@ -190,16 +194,16 @@ final class EventStreamBody: ResponseStream, StreamMember {
             } catch {
                 outcome = .failure(error)
             }
-            let waker = state.withLockedValue { state in
+            let wake = state.withLockedValue { state in
                 arrived(outcome, in: &state)
-                return state.waker
+                return state.wake
             }
             if case .failure(let error) = outcome {
                 logger.warning(
                     "a stream cannot read the event log",
                     metadata: ["bridge.session": "\(history.sessionID)", "bridge.cause": "\(error)"])
             }
-            waker?.wake()
+            wake?()
         }
         let isTooLate = state.withLockedValue { state in
             state.reader = reader
@@ -240,10 +244,10 @@ final class EventStreamBody: ResponseStream, StreamMember {
     }
 
     func tick(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        let (action, waker) = state.withLockedValue { ($0.machine.tick(now), $0.waker) }
+        let (action, wake) = state.withLockedValue { ($0.machine.tick(now), $0.wake) }
         switch action {
         case .wake(let nextTick):
-            waker?.wake()
+            wake?()
             return nextTick
         case .sleep(let nextTick):
             return nextTick
@@ -253,10 +257,10 @@ final class EventStreamBody: ResponseStream, StreamMember {
     }
 
     func drain() {
-        let waker = state.withLockedValue { state in
+        let wake = state.withLockedValue { state in
             state.machine.leave()
-            return state.waker
+            return state.wake
         }
-        waker?.wake()
+        wake?()
     }
 }

@@ -1,0 +1,107 @@
+import GRDB
+
+/// The tables of ``SQLiteEventStore``.
+enum StoreSchema {
+    /// "rtbr"; what `file` and other tools know the database by.
+    static let applicationID = 0x7274_6272
+
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { db in
+            try db.execute(
+                sql: """
+                    PRAGMA application_id = \(applicationID);
+
+                    CREATE TABLE store (
+                        id INTEGER PRIMARY KEY CHECK (id = 1),
+                        secret BLOB NOT NULL,
+                        epoch INTEGER NOT NULL,
+                        boot_id TEXT,
+                        device INTEGER NOT NULL,
+                        inode INTEGER NOT NULL,
+                        synchronous TEXT NOT NULL,
+                        stopped_clean INTEGER NOT NULL
+                    ) STRICT;
+
+                    -- Keys are never used again (AUTOINCREMENT): rows of a deleted session may outlive it for a while.
+                    CREATE TABLE session (
+                        key INTEGER PRIMARY KEY AUTOINCREMENT,
+                        id TEXT NOT NULL UNIQUE,
+                        owner TEXT,
+                        created_at INTEGER NOT NULL,
+                        model TEXT,
+                        dialect TEXT NOT NULL,
+                        upstream_name TEXT NOT NULL,
+                        status TEXT NOT NULL,
+                        end_reason TEXT,
+                        ended_at INTEGER,
+                        metadata BLOB NOT NULL,
+                        settings BLOB NOT NULL,
+                        upstream_dialect TEXT NOT NULL,
+                        upstream_session_id TEXT,
+                        generation INTEGER NOT NULL,
+                        upstream_expires_at INTEGER,
+                        configuration BLOB,
+                        requested_configuration BLOB,
+                        total_tokens INTEGER NOT NULL,
+                        input_tokens INTEGER NOT NULL,
+                        output_tokens INTEGER NOT NULL
+                    ) STRICT;
+                    CREATE INDEX session_live ON session (key) WHERE status NOT IN ('closed', 'failed');
+                    CREATE INDEX session_ended ON session (ended_at) WHERE ended_at IS NOT NULL;
+
+                    CREATE TABLE session_epoch (
+                        session INTEGER NOT NULL,
+                        epoch INTEGER NOT NULL,
+                        first_seq INTEGER NOT NULL,
+                        PRIMARY KEY (session, epoch)
+                    ) STRICT, WITHOUT ROWID;
+
+                    -- The frame is last: what only walks over rows does not load its overflow pages.
+                    CREATE TABLE event (
+                        session INTEGER NOT NULL,
+                        seq INTEGER NOT NULL,
+                        created_at_ms INTEGER NOT NULL,
+                        cumulative_bytes INTEGER NOT NULL,
+                        frame BLOB NOT NULL,
+                        PRIMARY KEY (session, seq)
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE item (
+                        session INTEGER NOT NULL,
+                        id TEXT NOT NULL,
+                        created_seq INTEGER NOT NULL,
+                        previous_item_id TEXT,
+                        json BLOB NOT NULL,
+                        updated_seq INTEGER NOT NULL,
+                        status TEXT,
+                        response_id TEXT,
+                        produced_audio_bytes INTEGER NOT NULL,
+                        truncated_at_ms INTEGER,
+                        is_deleted INTEGER NOT NULL,
+                        PRIMARY KEY (session, id)
+                    ) STRICT;
+                    CREATE INDEX item_shown ON item (session) WHERE is_deleted = 0;
+
+                    CREATE TABLE response (
+                        session INTEGER NOT NULL,
+                        id TEXT NOT NULL,
+                        created_seq INTEGER NOT NULL,
+                        done_seq INTEGER,
+                        status TEXT NOT NULL,
+                        json BLOB NOT NULL,
+                        token TEXT,
+                        is_out_of_band INTEGER NOT NULL,
+                        PRIMARY KEY (session, id)
+                    ) STRICT;
+                    CREATE INDEX response_open ON response (session, created_seq) WHERE done_seq IS NULL;
+
+                    -- Deleted sessions whose rows are still there.
+                    CREATE TABLE purge (session INTEGER PRIMARY KEY) STRICT;
+
+                    CREATE TABLE probe (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+                    """)
+        }
+        return migrator
+    }
+}

@@ -1,0 +1,97 @@
+import BridgeAPI
+import EventLog
+import Foundation
+import HTTPServer
+import Logging
+import NIOPosix
+import ServiceLifecycle
+import Sessions
+import UnixSignals
+import Upstream
+
+/// The whole bridge, wired: the data path of ARCHITECTURE from front to back, what is started in which order, and how it stops.
+struct Bridge {
+    let settings: Settings
+    let logger: Logger
+
+    init(_ settings: Settings) {
+        self.settings = settings
+        var logger = Logger(label: "realtime-bridge") { label -> any LogHandler in
+            switch settings.logFormat {
+            case .json: JSONLogHandler(label: label)
+            case .text: StreamLogHandler.standardError(label: label)
+            }
+        }
+        logger.logLevel = settings.logLevel
+        self.logger = logger
+    }
+
+    /// Returns when the process was told to stop and has drained.
+    func run() async throws {
+        let log: EventLog
+        do throws(EventLogError) {
+            log = try EventLog.open(settings.log, logger: logger)
+        } catch {
+            throw UnavailableError(description: error.message)
+        }
+        let connector = NIOUpstreamConnector(group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+        let directory = SessionDirectory(
+            log: log, upstreams: [settings.upstream], connector: connector, limits: settings.limits, logger: logger)
+        let api = BridgeAPI(configuration: settings.api, directory: directory, log: log, logger: logger)
+        let server = HTTPServer(configuration: settings.http, handler: api, logger: logger)
+        let service = BridgeService(directory: directory, api: api, server: server, drainTimeout: settings.drainTimeout)
+        let services = ServiceGroup(
+            configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        do {
+            try await services.run()
+        } catch {
+            await log.close()
+            throw error
+        }
+        await log.close()
+    }
+}
+
+/// Opens the door last and closes it first.
+private struct BridgeService: Service {
+    let directory: SessionDirectory
+    let api: BridgeAPI
+    let server: HTTPServer
+    let drainTimeout: Duration
+
+    func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await directory.run() }
+            group.addTask { await api.run() }
+            defer { group.cancelAll() }
+            try await serve()
+        }
+    }
+
+    private func serve() async throws {
+        do {
+            try await directory.recover()
+            for address in try server.start() { announce(address.announced) }
+        } catch let error as EventLogError {
+            throw UnavailableError(description: error.message)
+        } catch let error as HTTPServerError {
+            throw UnavailableError(description: error.message)
+        }
+        try? await gracefulShutdown()
+        // Streams end at once and say when to come back; requests in progress are answered as their responses end, or are told that
+        // the session was suspended.
+        api.drain()
+        async let front: Void = server.stop(within: drainTimeout)
+        await directory.stop(within: drainTimeout)
+        await front
+    }
+}
+
+extension ListenAddress {
+    fileprivate var announced: String {
+        switch self {
+        case .tcp: "http://\(self)"
+        case .unix: "\(self)"
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Configuration
+
+/// The flags of `serve` and `demo`. Every flag can also be given as `REALTIME_BRIDGE_` + its name in capitals, or under its name in the
+/// file of `--config`; a flag goes before the environment, the environment before the file. Defaults stand in ``Settings``.
+struct ServeOptions: ParsableArguments {
+    @Option(help: "HOST:PORT or unix:/path to listen on; repeatable; port 0 picks one. Default 127.0.0.1:8080.")
+    var listen: [String] = []
+
+    @Option(
+        help: "Folder of the store; ':memory:' keeps nothing. Default $XDG_STATE_HOME/realtime-bridge or ~/.local/state/realtime-bridge.")
+    var dataDir: String?
+
+    @Option(help: "When a commit is durable: normal (a power cut may lose a tail, and says so) or full. Default normal.")
+    var synchronous: String?
+
+    @Option(help: "URL of the Realtime server. Default wss://api.openai.com/v1/realtime.")
+    var upstreamURL: String?
+
+    @Option(help: "What the Realtime server speaks: ga or beta. Default ga; for demo, what its simulator speaks, beta.")
+    var upstreamDialect: String?
+
+    @Option(help: "PEM file with the authorities to trust for upstream. Default: the system's.")
+    var upstreamCa: String?
+
+    @Option(help: "Model of sessions that name none. Without it upstream decides.")
+    var model: String?
+
+    @Option(help: "Whose credential goes upstream: auto, server or pass-through. Default auto.")
+    var credentials: String?
+
+    @Option(help: "File of bridge keys, lines of name:sha256:scopes.")
+    var apiKeysFile: String?
+
+    @Option(help: "Origin that browsers may call from, scheme://host[:port]; repeatable.")
+    var corsOrigin: [String] = []
+
+    @Option(help: "Host that requests may name beside those listened on; repeatable.")
+    var allowedHost: [String] = []
+
+    @Flag(help: "Listen beyond loopback without bridge keys. Everyone who reaches the port can then spend your upstream credit.")
+    var insecureNoAuth = false
+
+    @Option(help: "Permissions of Unix sockets, octal. Default 0600.")
+    var socketMode: String?
+
+    @Option(help: "Sessions with an upstream connection. Default 1000.")
+    var maxSessions: Int?
+
+    @Option(help: "Sessions in the store, closed ones included. Default 100000.")
+    var maxKeptSessions: Int?
+
+    @Option(help: "Open event streams in all. Default 10000.")
+    var maxStreams: Int?
+
+    @Option(help: "Open event streams of one session. Default 64.")
+    var maxStreamsPerSession: Int?
+
+    @Option(help: "Seconds after which an event stream is closed, to be resumed by its client. Default 3600.")
+    var streamMaxAge: Int?
+
+    @Option(help: "Bytes of one JSON body. Default 23068672 (22 MiB).")
+    var maxBody: Int?
+
+    @Option(help: "MiB of events kept per session, oldest removed first. Default 256.")
+    var retainedMib: Int?
+
+    @Option(help: "Hours that a closed session's history is kept. Default 24.")
+    var retainedHours: Int?
+
+    @Option(help: "Seconds that requests and responses in progress may take to end when the process is told to stop. Default 10.")
+    var drainTimeout: Int?
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical. Default info.")
+    var logLevel: String?
+
+    @Option(help: "json or text. Default text.")
+    var logFormat: String?
+
+    @Option(help: "JSON file with settings under their names.")
+    var config: String?
+
+    /// What was given, by the settings' names.
+    var given: [String: ConfigContent] {
+        let texts: [String: String?] = [
+            "data-dir": dataDir, "synchronous": synchronous, "upstream-url": upstreamURL, "upstream-dialect": upstreamDialect,
+            "upstream-ca": upstreamCa, "model": model, "credentials": credentials, "api-keys-file": apiKeysFile,
+            "socket-mode": socketMode, "log-level": logLevel, "log-format": logFormat,
+        ]
+        let numbers: [String: Int?] = [
+            "max-sessions": maxSessions, "max-kept-sessions": maxKeptSessions, "max-streams": maxStreams,
+            "max-streams-per-session": maxStreamsPerSession, "stream-max-age": streamMaxAge, "max-body": maxBody,
+            "retained-mib": retainedMib, "retained-hours": retainedHours, "drain-timeout": drainTimeout,
+        ]
+        let lists = ["listen": listen, "cors-origin": corsOrigin, "allowed-host": allowedHost]
+        var given: [String: ConfigContent] = [:]
+        for case (let name, let text?) in texts { given[name] = .string(text) }
+        for case (let name, let number?) in numbers { given[name] = .int(number) }
+        for (name, list) in lists where !list.isEmpty { given[name] = .stringArray(list) }
+        if insecureNoAuth { given["insecure-no-auth"] = .bool(true) }
+        return given
+    }
+}

@@ -1,0 +1,175 @@
+import Foundation
+import NIOConcurrencyHelpers
+import Realtime
+import TestSupport
+
+/// curl itself, as the users of the bridge run it.
+struct Curl {
+    let base: String
+
+    struct Answer: Sendable {
+        let status: Int
+        let headers: String
+        let body: [UInt8]
+
+        var text: String { String(decoding: body, as: UTF8.self) }
+        func json() throws -> JSON { try JSON.parse(body) }
+    }
+
+    /// One request; waits for its end.
+    /// - Parameter json: sent as the body, as `curl -d` does.
+    func callAsFunction(
+        _ method: String = "GET", _ path: String, json: String? = nil, headers: [String] = [], seconds: Int = 30
+    ) async throws -> Answer {
+        var arguments = ["-sS", "-i", "--max-time", String(seconds), "-X", method]
+        if method == "HEAD" { arguments[4...] = ["-I"] }
+        for header in headers { arguments += ["-H", header] }
+        // By standard input, since a command line has its limit.
+        if json != nil { arguments += ["--data-binary", "@-"] }
+        let output = try await Shell.run("curl", arguments + [base + path], input: json.map { Array($0.utf8) })
+        return try Self.answer(output)
+    }
+
+    private static func answer(_ output: [UInt8]) throws -> Answer {
+        var rest = output[...]
+        while true {
+            guard let end = rest.firstRange(of: Array("\r\n\r\n".utf8)) else { throw WaitedTooLong(what: "a complete answer") }
+            let head = String(decoding: rest[..<end.lowerBound], as: UTF8.self)
+            rest = rest[end.upperBound...]
+            let status = Int(head.split(separator: " ").dropFirst().first ?? "") ?? 0
+            if status == 100 { continue }
+            return Answer(status: status, headers: head, body: Array(rest))
+        }
+    }
+}
+
+/// A program run to its end, off the cooperative pool's threads.
+enum Shell {
+    static func run(_ program: String, _ arguments: [String], input: [UInt8]? = nil) async throws -> [UInt8] {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [program] + arguments
+        let output = Pipe()
+        process.standardOutput = output
+        if let input {
+            let pipe = Pipe()
+            process.standardInput = pipe
+            try process.run()
+            Thread.detachNewThread {
+                try? pipe.fileHandleForWriting.write(contentsOf: input)
+                try? pipe.fileHandleForWriting.close()
+            }
+        } else {
+            process.standardInput = FileHandle.nullDevice
+            try process.run()
+        }
+        return await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                let bytes = (try? output.fileHandleForReading.readToEnd()) ?? Data()
+                process.waitUntilExit()
+                continuation.resume(returning: Array(bytes))
+            }
+        }
+    }
+}
+
+/// `curl -N` on an event stream: what an EventSource would be given, event by event.
+final class CurlStream: Sendable {
+    struct Event: Sendable {
+        let id: String?
+        let type: String
+        let data: String
+
+        func json() throws -> JSON { try JSON.parse(data) }
+    }
+
+    private let process: Process
+    private let events = Mailbox<Event>("an event on the stream")
+    private let reading = NIOLockedValueBox(Reading())
+
+    private struct Reading {
+        var partial: [UInt8] = []
+        var all: [Event] = []
+        var cursor: String?
+    }
+
+    init(_ url: String, lastEventID: String? = nil, headers: [String] = []) throws {
+        process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        var arguments = ["curl", "-sS", "-N", "--max-time", "300"]
+        if let lastEventID { arguments += ["-H", "Last-Event-ID: \(lastEventID)"] }
+        for header in headers { arguments += ["-H", header] }
+        process.arguments = arguments + [url]
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = FileHandle.nullDevice
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let handle = pipe.fileHandleForReading
+        Thread.detachNewThread { [weak self] in
+            while let data = try? handle.read(upToCount: 65_536), !data.isEmpty { self?.feed(Array(data)) }
+        }
+    }
+
+    deinit { process.terminate() }
+
+    /// The next event, waiting for it.
+    func next(within limit: Duration = .seconds(30)) async throws -> Event { try await events.next(within: limit) }
+
+    /// Reads up to and including the next event of that type.
+    @discardableResult
+    func until(_ type: String, within limit: Duration = .seconds(60)) async throws -> [Event] {
+        var seen: [Event] = []
+        let deadline = ContinuousClock.now + limit
+        while ContinuousClock.now < deadline {
+            seen.append(try await next(within: deadline - ContinuousClock.now))
+            if seen.last?.type == type { return seen }
+        }
+        throw WaitedTooLong(what: type)
+    }
+
+    /// All events since the stream was opened.
+    var all: [Event] { reading.withLockedValue { $0.all } }
+
+    /// What an EventSource would resume with.
+    var lastEventID: String? { reading.withLockedValue { $0.cursor } }
+
+    func stop() {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    private func feed(_ bytes: [UInt8]) {
+        let complete = reading.withLockedValue { reading -> [Event] in
+            reading.partial += bytes
+            var found: [Event] = []
+            while let end = reading.partial.firstRange(of: [0x0A, 0x0A]) {
+                let block = String(decoding: reading.partial[..<end.lowerBound], as: UTF8.self)
+                reading.partial.removeSubrange(..<end.upperBound)
+                if let event = Self.event(block, cursor: &reading.cursor) { found.append(event) }
+            }
+            reading.all += found
+            return found
+        }
+        for event in complete { events.put(event) }
+    }
+
+    /// WHATWG HTML section 9.2.6, as far as the bridge uses it.
+    private static func event(_ block: String, cursor: inout String?) -> Event? {
+        var data: [Substring] = []
+        var type = "message"
+        var id: String?
+        for line in block.split(separator: "\n", omittingEmptySubsequences: false) where !line.hasPrefix(":") {
+            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            let value = parts.count < 2 ? "" : parts[1].hasPrefix(" ") ? parts[1].dropFirst() : parts[1]
+            switch parts[0] {
+            case "data": data.append(value)
+            case "event": type = String(value)
+            case "id": id = String(value)
+            default: break
+            }
+        }
+        if let id { cursor = id }
+        return data.isEmpty ? nil : Event(id: id, type: type, data: data.joined(separator: "\n"))
+    }
+}

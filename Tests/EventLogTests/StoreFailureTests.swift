@@ -1,0 +1,201 @@
+import Dispatch
+import GRDB
+import NIOConcurrencyHelpers
+import Testing
+
+@testable import EventLog
+
+@Suite(.timeLimit(.minutes(1)))
+struct StoreFailureTests {
+    static let full = EventLogError(.unavailable, "full")
+
+    @Test func aPassingFailureIsTriedAgain() async throws {
+        let store = InterceptedStore(MemoryEventStore())
+        let log = EventLog.make(store) { $0.storeRetryTime = .seconds(30) }
+        let history = try await log.createSession(.named("a"))
+        let tries = NIOLockedValueBox(0)
+        let healthy = NIOLockedValueBox<[Bool]>([])
+        store.onCommit { [weak log] _ throws(EventLogError) in
+            healthy.withLockedValue { $0.append(log?.isHealthy ?? false) }
+            let isLast = tries.withLockedValue { tries in
+                tries += 1
+                return tries == 3
+            }
+            if !isLast { throw Self.full }
+        }
+        let result = await history.commit(1)
+        #expect(result.failureCode == nil)
+        #expect(healthy.withLockedValue { $0 } == [true, false, false])
+        #expect(log.isHealthy)
+        #expect(log.metrics.failedCommits == 2)
+        await log.close()
+    }
+
+    @Test func whatCannotBeStoredDoesNotExistAndTheSessionGoesOnAfterAReload() async throws {
+        let store = InterceptedStore(MemoryEventStore())
+        let log = EventLog.make(store)
+        let history = try await log.createSession(.named("a"))
+        await history.commit(1...2)
+        let isFull = NIOLockedValueBox(true)
+        store.onCommit { _ throws(EventLogError) in
+            if isFull.withLockedValue({ $0 }) { throw Self.full }
+        }
+        let failures = NIOLockedValueBox<[Int]>([])
+        for seq in 3...5 {
+            history.append(
+                LogEntry(seq: seq, frame: [1], createdAtMilliseconds: 0) { result in
+                    if result.failureCode == .unavailable { failures.withLockedValue { $0.append(seq) } }
+                })
+        }
+        // In its place behind the others; refused like them.
+        let result = await history.commit(6)
+        #expect(result.failureCode == .unavailable)
+        #expect(failures.withLockedValue { $0 } == [3, 4, 5])
+        #expect(!log.isHealthy)
+        #expect(history.failure?.code == .unavailable)
+        #expect(history.tail.seq == 2)
+        #expect(history.windowSeqs(after: 0) == [1, 2])
+        #expect(history.window(after: 2, maximumBytes: 1).name == "caughtUp")
+        #expect(history.waitingBytes == 0)
+
+        isFull.withLockedValue { $0 = false }
+        // Not before the reload, or an event would follow one that does not exist.
+        let refused = await history.commit(7)
+        #expect(refused.failureCode == .unavailable)
+        #expect(try history.reload() == EventPosition(epoch: 1, seq: 2))
+        let again = await history.commit(3)
+        #expect(again.failureCode == nil)
+        #expect(log.isHealthy)
+        #expect(history.windowSeqs(after: 0) == [1, 2, 3])
+        let seqs = try await history.pagedSeqs()
+        #expect(seqs == [1, 2, 3])
+        await log.close()
+    }
+
+    /// The writer holds entries of before the failure; the session reloads and appends an event of the same number meanwhile.
+    @Test func entriesOfBeforeAReloadFailAlsoBehindIt() async throws {
+        let store = InterceptedStore(MemoryEventStore())
+        let log = EventLog.make(store)
+        let history = try await log.createSession(.named("a"))
+        let other = try await log.createSession(.named("b"))
+        let gate = CommitOrderTests.Gate()
+        let commits = NIOLockedValueBox(0)
+        store.onCommit { _ throws(EventLogError) in
+            let number = commits.withLockedValue { commits in
+                commits += 1
+                return commits
+            }
+            if number == 1 {
+                gate.pass()
+                throw Self.full
+            }
+        }
+        history.append(LogEntry(seq: 1, frame: [1], createdAtMilliseconds: 0))
+        await gate.reached.wait()
+        let stale = NIOLockedValueBox<EventLogError.Code?>(nil)
+        // Fills the next batch, so that the stale entry is in the one after it.
+        for seq in 1...1000 { other.append(LogEntry(seq: seq, frame: [1], createdAtMilliseconds: 0)) }
+        history.append(
+            LogEntry(seq: 2, frame: [2], createdAtMilliseconds: 0) { result in
+                stale.withLockedValue { $0 = result.failureCode }
+            })
+        let woken = Latch()
+        _ = other.subscribe { woken.set() }
+        gate.letGo()
+        await woken.wait()
+        #expect(try history.reload().seq == 0)
+        let result = await history.commit(1, [9])
+        #expect(result.failureCode == nil)
+        #expect(stale.withLockedValue { $0 } == .unavailable)
+        let page = try await history.page(after: 0, limit: 10, maximumBytes: .max)
+        #expect(page.map(\.frame) == [[9]])
+        await log.close()
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func oneSessionsBadEntryDoesNotTakeTheOthersWithIt(_ kind: StoreKind) async throws {
+        let base = try kind.makeStore()
+        let store = InterceptedStore(base)
+        let log = EventLog.make(store)
+        let good = try await log.createSession(.named("a"))
+        let bad = try await log.createSession(.named("b"))
+        // Somebody wrote an event 1 of the second session behind our back.
+        try base.commit([
+            StoreWrite(
+                session: bad.key,
+                event: .init(seq: 1, createdAtMilliseconds: 0, frame: [], cumulativeBytes: 64, startsEpoch: nil), changes: [],
+                record: nil)
+        ])
+        let gate = CommitOrderTests.Gate()
+        let isFirst = NIOLockedValueBox(true)
+        store.onCommit { _ in
+            let mustWait = isFirst.withLockedValue { isFirst in
+                defer { isFirst = false }
+                return isFirst
+            }
+            if mustWait { gate.pass() }
+        }
+        good.append(LogEntry(seq: 1, frame: [1], createdAtMilliseconds: 0))
+        await gate.reached.wait()
+        good.append(LogEntry(seq: 2, frame: [1], createdAtMilliseconds: 0))
+        let badDone = Latch()
+        let code = NIOLockedValueBox<EventLogError.Code?>(nil)
+        bad.append(
+            LogEntry(seq: 1, frame: [1], createdAtMilliseconds: 0) { result in
+                code.withLockedValue { $0 = result.failureCode }
+                badDone.set()
+            })
+        gate.letGo()
+        let result = await good.commit(3)
+        await badDone.wait()
+        #expect(result.failureCode == nil)
+        #expect(code.withLockedValue { $0 } == .corrupt)
+        #expect(log.isHealthy)
+        let seqs = try await good.pagedSeqs()
+        #expect(seqs == [1, 2, 3])
+        await log.close()
+    }
+
+    @Test func aFullDiskFailsAppendsKeepsReadersAndHeals() async throws {
+        let store = try SQLiteEventStore(folder: TemporaryFolder.make(), synchronous: .normal)
+        let log = EventLog.make(store)
+        let history = try await log.createSession(.named("a"))
+        await history.commit(1...10)
+        func limitPages(to extra: Int?) throws {
+            try store.pool.writeWithoutTransaction { db in
+                let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+                try db.execute(sql: "PRAGMA max_page_count = \(extra.map { pages + $0 } ?? 1_000_000)")
+            }
+        }
+        try limitPages(to: 2)
+        let refused = await history.commit(11, [UInt8](repeating: 1, count: 100_000))
+        #expect(refused.failureCode == .unavailable)
+        #expect(!log.isHealthy)
+        let seqs = try await history.pagedSeqs()
+        #expect(seqs == Array(1...10))
+        try limitPages(to: nil)
+        _ = try history.reload()
+        let stored = await history.commit(11, [UInt8](repeating: 1, count: 100_000))
+        #expect(stored.failureCode == nil)
+        #expect(log.isHealthy)
+        await log.close()
+    }
+
+    @Test func theWriterFindsOutByItselfThatTheStoreWritesAgain() async throws {
+        let store = InterceptedStore(MemoryEventStore())
+        let log = EventLog.make(store)
+        let history = try await log.createSession(.named("a"))
+        let probed = Latch()
+        store.onCommit { writes throws(EventLogError) in
+            guard writes.isEmpty else { throw Self.full }
+            probed.set()
+        }
+        await history.commit(1)
+        #expect(!log.isHealthy)
+        await probed.wait()
+        // The probe's outcome is known once the writer has done something else.
+        _ = try await log.createSession(.named("b"))
+        #expect(log.isHealthy)
+        await log.close()
+    }
+}
