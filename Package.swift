@@ -50,6 +50,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 let package = Package(
     name: "realtime-bridge",
+    products: [
+        .executable(name: "realtime-bridge", targets: ["RealtimeBridge"])
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -67,6 +70,29 @@ let package = Package(
 
         room("Realtime", []),
         tests("RealtimeTests", ["Realtime"]),
-        room("EventLog", ["Realtime"]),
+        room("HTTPServer", ["CMicroHTTPD", locks, logging]),
+        tests("HTTPServerTests", ["HTTPServer", locks, logging]),
+        room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
+        room("TestSupport", ["Realtime", "Upstream", locks]),
+        tests("UpstreamTests", ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),
+        room("EventLog", ["Realtime", grdb, locks, logging, collections]),
+        tests("EventLogTests", ["EventLog", "Realtime", grdb, locks, logging]),
+        room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging]),
+        tests("SessionsTests", ["Sessions", "Simulator", "TestSupport", nioPosix, "Realtime", "Upstream", "EventLog", locks, logging]),
+        room("BridgeAPI", ["HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
+        tests(
+            "BridgeAPITests",
+            ["BridgeAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "TestSupport", locks, logging]),
+        room("Simulator", ["Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
+        tests("SimulatorTests", ["Simulator", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
+        .executableTarget(
+            name: "RealtimeBridge",
+            dependencies: [
+                "HTTPServer", "BridgeAPI", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator",
+                logging, lifecycle, signals, nioCore, nioHTTP1, nioPosix,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+            ],
+            swiftSettings: settings),
     ]
 )

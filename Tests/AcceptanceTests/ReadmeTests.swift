@@ -1,0 +1,103 @@
+import Foundation
+import Testing
+
+/// The README's lines, run as they stand against the real program.
+struct ReadmeTests {
+    /// A fenced block and what the comment above it calls it, `<!-- test: NAME -->`.
+    private struct Block {
+        let name: String?
+        let language: String
+        let script: String
+    }
+
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    private static func blocks() throws -> [Block] {
+        var blocks: [Block] = []
+        var name: String?
+        var open: (language: String, lines: [Substring])?
+        for line in try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        {
+            if let (language, lines) = open {
+                if line == "```" {
+                    blocks.append(Block(name: name, language: language, script: lines.joined(separator: "\n")))
+                    (name, open) = (nil, nil)
+                } else {
+                    open = (language, lines + [line])
+                }
+            } else if line.hasPrefix("```") {
+                open = (String(line.dropFirst(3)), [])
+            } else if let marked = line.wholeMatch(of: /<!-- test: (.+) -->/) {
+                name = String(marked.1)
+            }
+        }
+        return blocks
+    }
+
+    @Test func everyShellBlockIsTested() throws {
+        let blocks = try Self.blocks().filter { $0.language == "bash" }
+        #expect(blocks.compactMap(\.name) == Self.expectations.map(\.name).filter { $0 != Self.restart })
+        #expect(blocks.count > 0 && blocks.allSatisfy { $0.name != nil })
+    }
+
+    private static let restart = "kill and start again"
+
+    /// What each block must print, in the README's order.
+    private static let expectations: [(name: String, contains: [String])] = [
+        ("stream", ["event: response.created", "event: response.text.delta", "event: response.done"]),
+        ("create", [#"{"id":"rts_"#, #""status":"active""#, #""metadata":{"room":"kitchen"}"#]),
+        ("ask", [#""text":"Say good morning""#, #""status":"completed""#, #""output_text":"good morning""#]),
+        ("resume", ["retry: ", "event: session.created", "event: response.text.delta", "event: response.done"]),
+        ("long", [#""status":"in_progress""#]),
+        (restart, []),
+        ("resume after kill", ["event: response.done", #""status":"failed""#, "upstream_lost"]),
+        ("speak", [#""appends":1"#, #""item_id":"item_"#, #""status":"completed""#, "seconds of audio"]),
+        (
+            "voice detection",
+            [
+                "event: input_audio_buffer.speech_started", "event: input_audio_buffer.speech_stopped",
+                "event: input_audio_buffer.committed",
+                "event: response.done",
+            ]
+        ),
+        ("cancel", [#""status":"cancelled""#]),
+        ("list", [#""object":"list""#, #""room":"kitchen""#, "Say good morning", #""status":"cancelled""#, #""has_more":true"#]),
+        ("rest", [#""status":"confirmed""#, "Answer in one word.", #""deleted":true"#]),
+    ]
+
+    @Test(.timeLimit(.minutes(5))) func theLinesWorkAsTheyStand() async throws {
+        try await BridgeProcess.run { bridge in
+            let folder = bridge.folder.appending(path: "reader")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try FileManager.default.createSymbolicLink(
+                at: folder.appending(path: "Tests"), withDestinationURL: Self.root.appending(path: "Tests"))
+            let shell = try BashSession(folder: folder)
+            defer { shell.end() }
+            var outputs: [String: String] = [:]
+            for block in try Self.blocks() {
+                guard let name = block.name else { continue }
+                if name == Self.restart {
+                    try await bridge.kill()
+                    try await bridge.start()
+                    continue
+                }
+                let output = try await shell.run(block.script.replacing("127.0.0.1:8080", with: bridge.authority))
+                outputs[name] = output
+                for text in Self.expectations.first(where: { $0.name == name })?.contains ?? [] {
+                    #expect(output.contains(text), "\(name): \(output)")
+                }
+            }
+            // Resumed where it was cut: the ids of both runs are every id, in order, once.
+            Self.expectDenseIDs(try #require(outputs["resume"]))
+            #expect(!bridge.errorText.contains("error "), "\(bridge.errorText)")
+        }
+    }
+
+    /// A priming frame repeats the cursor in an id without data; every other id is one more than the one before.
+    private static func expectDenseIDs(_ stream: String) {
+        let ids = stream.split(separator: "\n\n").filter { $0.contains("\ndata:") }
+            .compactMap { $0.firstMatch(of: /id: \d+\.(\d+)/).flatMap { Int($0.1) } }
+        #expect(!ids.isEmpty && ids == Array((ids.first ?? 0)..<(ids.first ?? 0) + ids.count), "\(ids)")
+    }
+}
