@@ -26,7 +26,8 @@ import Testing
         KeyCase(authorization: "right", status: 401, code: "invalid_authorization"),
     ])
     func keysAreAskedFor(_ row: KeyCase) async throws {
-        try await APIFixture.run(connector: ScriptedUpstream(), configure: { try $0.keys.add(variable: "right") }) { (bridge: APIFixture) async throws in
+        try await APIFixture.run(connector: ScriptedUpstream(), configure: { try $0.keys.add(variable: "right") }) {
+            (bridge: APIFixture) async throws in
             let headers: HTTPHeaders = row.authorization.map { ["authorization": $0] } ?? [:]
             let answer = try await bridge.send("GET", "/v1/sessions", headers: headers)
             #expect(answer.status == row.status)
@@ -37,7 +38,8 @@ import Testing
     }
 
     @Test func whatIsNobodysNeedsNoKey() async throws {
-        try await APIFixture.run(connector: ScriptedUpstream(), configure: { try $0.keys.add(variable: "right") }) { (bridge: APIFixture) async throws in
+        try await APIFixture.run(connector: ScriptedUpstream(), configure: { try $0.keys.add(variable: "right") }) {
+            (bridge: APIFixture) async throws in
             for path in ["/livez", "/readyz", "/openapi.json", "/"] { #expect(try await bridge.send("GET", path).status == 200, "\(path)") }
             #expect(try await bridge.send("GET", "/metrics").status == 401)
             #expect(try await bridge.send("GET", "/nothing").status == 404)
@@ -50,7 +52,8 @@ import Testing
     }
 
     @Test func passThroughNeedsTheCallersKey() async throws {
-        try await APIFixture.run(connector: ScriptedUpstream(), configure: { $0.credentials = .passThrough }) { (bridge: APIFixture) async throws in
+        try await APIFixture.run(connector: ScriptedUpstream(), configure: { $0.credentials = .passThrough }) {
+            (bridge: APIFixture) async throws in
             #expect(try await bridge.send("GET", "/v1/sessions").status == 401)
             #expect(try await bridge.send("GET", "/v1/sessions", headers: ["authorization": "Bearer any"]).status == 200)
         }
@@ -90,7 +93,8 @@ import Testing
 
     @Test func withKeysTheHostIsCheckedOnlyIfOneIsNamed() async throws {
         let key: HTTPHeaders = ["authorization": "Bearer right"]
-        try await APIFixture.run(connector: ScriptedUpstream(), configure: { try $0.keys.add(variable: "right") }) { (bridge: APIFixture) async throws in
+        try await APIFixture.run(connector: ScriptedUpstream(), configure: { try $0.keys.add(variable: "right") }) {
+            (bridge: APIFixture) async throws in
             #expect(try await bridge.send("GET", "/v1/sessions", headers: key, host: "any.example").status == 200)
         }
         try await APIFixture.run(
@@ -132,7 +136,8 @@ import Testing
 
     @Test(arguments: origins)
     func originsOfOtherSitesAreRefused(_ row: OriginCase) async throws {
-        try await APIFixture.run(connector: ScriptedUpstream(), configure: { $0.corsOrigins = ["https://app.example"] }) { (bridge: APIFixture) async throws in
+        try await APIFixture.run(connector: ScriptedUpstream(), configure: { $0.corsOrigins = ["https://app.example"] }) {
+            (bridge: APIFixture) async throws in
             let answer = try await bridge.send("GET", "/v1/sessions", headers: row.headers)
             #expect(answer.status == (row.isAllowed ? 200 : 403))
             #expect((answer.headers["access-control-allow-origin"] != nil) == row.isCORS)
