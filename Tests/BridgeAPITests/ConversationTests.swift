@@ -200,7 +200,7 @@ import Upstream
     @Test func eventsAreReadAsAPage() async throws {
         try await APIFixture.run { bridge in
             let id = try await bridge.newSession()
-            let page = try await bridge.send("GET", "/v1/sessions/\(id)/events?limit=1", headers: ["accept": "application/json"])
+            let page = try await bridge.send("GET", "/v1/sessions/\(id)/events?limit=1&wait=10", headers: ["accept": "application/json"])
             #expect(page.status == 200)
             #expect(page.json?["data"]?[0]?["event"]?["type"]?.string == "session.created")
             let bad = try await bridge.send("GET", "/v1/sessions/\(id)/events?limit=0", headers: ["accept": "application/json"])

@@ -46,7 +46,8 @@ import Testing
         Bad("GET", "/v1/sessions?order=up", nil, 400, "invalid_value", param: "order"),
         Bad("GET", "/v1/sessions?status=gone", nil, 400, "invalid_value", param: "status"),
         Bad("GET", "/v1/sessions?metadata.=1", nil, 400, "unknown_parameter", param: "metadata."),
-        Bad("GET", "/v1/sessions?dialect=gamma", nil, 400, "invalid_value", param: "dialect"),
+        Bad("POST", "/v1/sessions?dialect=gamma", nil, 400, "invalid_value", param: "dialect"),
+        Bad("POST", "/v1/sessions?dialect=ga", #"{"dialect":"beta"}"#, 400, "dialect_not_available", param: "dialect"),
         Bad("GET", "/livez?verbose=maybe", nil, 400, "invalid_value", param: "verbose"),
 
         Bad("POST", "/v1/sessions", "{", 400, "invalid_json"),

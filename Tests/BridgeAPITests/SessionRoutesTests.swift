@@ -111,4 +111,23 @@ import Upstream
                 try await bridge.send("GET", "/v1/sessions/\(everybodys)", headers: ["authorization": "Bearer sk-caller"]).status == 200)
         }
     }
+
+    @Test func everybodysSessionNeverTakesUpACallersOwnCredential() async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream) { bridge in
+            let id = try await bridge.newSession()
+            let connection = try await upstream.nextConnection()
+            connection.end(UpstreamEnd(.lost))
+            // The end stands in the history before the next command opens a connection.
+            let page = try await bridge.send(
+                "GET", "/v1/sessions/\(id)/events?types=bridge.session.suspended&wait=10", headers: ["accept": "application/json"])
+            #expect(page.json?["data"]?.elements.count == 1)
+            upstream.script(.fail(UpstreamError(.unreachable, "not there")))
+            let answer = try await bridge.send(
+                "POST", "/v1/sessions/\(id)/items", #"{"text":"hi"}"#, headers: ["authorization": "Bearer sk-caller"])
+            #expect(answer.status == 503)
+            #expect(upstream.connectedEndpoints.count == 2)
+            #expect(upstream.connectedEndpoints.last?.headers.first { $0.name == "Authorization" }?.value == "Bearer server-key")
+        }
+    }
 }

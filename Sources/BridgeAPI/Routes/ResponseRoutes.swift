@@ -50,6 +50,8 @@ enum ResponseRoutes {
             known.message += " The item that was added for 'input' has been deleted again."
         } else {
             known.message += " The item '\(item.id)' that was added for 'input' is still in the conversation."
+            // A repetition would add it again.
+            known.retry = .never
         }
         return known
     }

@@ -8,7 +8,7 @@ enum RouteTable {
 
     static let routes: [Route] = [
         Route(.post, "/v1/sessions", "createSession", query: dialect, body: .json, handler: SessionRoutes.create),
-        Route(.get, "/v1/sessions", "listSessions", query: page + ["status", "metadata."] + dialect, handler: SessionRoutes.list),
+        Route(.get, "/v1/sessions", "listSessions", query: page + ["status", "metadata."], handler: SessionRoutes.list),
         Route(.get, session, "getSession", query: dialect, handler: SessionRoutes.get),
         Route(.patch, session, "updateSession", query: dialect, body: .json, honoursPrefer: true, handler: SessionRoutes.update),
         Route(.delete, session, "deleteSession", query: ["keep"] + dialect, handler: SessionRoutes.delete),

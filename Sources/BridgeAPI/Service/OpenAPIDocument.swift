@@ -234,12 +234,6 @@ enum OpenAPIDocument {
             "$ref": "#/components/parameters/metadata"
           },
           {
-            "$ref": "#/components/parameters/dialect"
-          },
-          {
-            "$ref": "#/components/parameters/openAIBeta"
-          },
-          {
             "$ref": "#/components/parameters/requestID"
           }
         ],
