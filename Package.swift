@@ -82,7 +82,10 @@ let package = Package(
         room("BridgeAPI", ["HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
         tests(
             "BridgeAPITests",
-            ["BridgeAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "TestSupport", locks, logging]),
+            [
+                "BridgeAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator", "TestSupport", nioPosix, locks,
+                logging,
+            ]),
         room("Simulator", ["Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         tests("SimulatorTests", ["Simulator", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         .executableTarget(

@@ -93,10 +93,12 @@ package final class BridgeAPI: HTTPHandler {
     private func answer(_ call: APICall) async -> Response {
         do {
             var response = try await call.route.handler(self, call)
-            if call.route.method != .get, let applied = call.prefer.applied { response.headers.add("preference-applied", applied) }
+            if call.route.honoursPrefer, let applied = call.prefer.applied { response.headers.add("preference-applied", applied) }
             return response
         } catch {
-            if let known = ErrorTable.answer(to: error, passesBearer: call.passesBearer) { return refusal(known, call.head, call.route) }
+            if let known = ErrorTable.knownAnswer(to: error, passesBearer: call.passesBearer) {
+                return refusal(known, call.head, call.route)
+            }
             logger.error(
                 "a handler failed", metadata: ["bridge.route": "\(call.route.operation)", "bridge.error": "\(String(reflecting: error))"])
             let unknown = APIError(.internalError, code: "internal_error", "The bridge has a fault; its log says more.", retry: .never)
