@@ -94,5 +94,6 @@ let package = Package(
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
             swiftSettings: settings),
+        tests("AcceptanceTests", ["RealtimeBridge", "TestSupport", "Realtime", locks]),
     ]
 )

@@ -38,6 +38,7 @@ final class LogUpkeep {
     func schedule() {
         mayHaveExpired = true
         mustPurge = true
+        forgetDroppedWindows()
     }
 
     var isDue: Bool { mustPurge || mayHaveExpired || !oversized.isEmpty }
@@ -45,8 +46,10 @@ final class LogUpkeep {
     func appended(to history: SessionHistory, _ settled: SessionHistory.Settled) {
         appends += 1
         let id = ObjectIdentifier(history)
-        windowBytes += settled.windowBytes - (windows[id]?.bytes ?? 0)
-        windows[id] = WindowUse(history: history, bytes: settled.windowBytes, lastAppend: appends)
+        if settled.windowBytes > 0 {
+            windowBytes += settled.windowBytes - (windows[id]?.bytes ?? 0)
+            windows[id] = WindowUse(history: history, bytes: settled.windowBytes, lastAppend: appends)
+        }
         if settled.retainedBytes > configuration.retainedBytesPerSession, oversizedKeys.insert(history.key).inserted {
             oversized.append(history)
         }
@@ -56,9 +59,7 @@ final class LogUpkeep {
     /// house is not sorted again at every append.
     func boundWindows() {
         guard windowBytes > configuration.windowBytesTotal else { return }
-        // Sessions that nobody holds any more have taken their windows with them.
-        windows = windows.filter { $0.value.history != nil }
-        windowBytes = windows.values.reduce(0) { $0 + $1.bytes }
+        forgetDroppedWindows()
         let aim = configuration.windowBytesTotal / 16 * 15
         for (id, use) in windows.sorted(by: { $0.value.lastAppend < $1.value.lastAppend }) {
             guard windowBytes > aim else { return }
@@ -66,6 +67,12 @@ final class LogUpkeep {
             windowBytes -= use.bytes
             windows[id] = nil
         }
+    }
+
+    /// Sessions that nobody holds any more have taken their windows with them.
+    private func forgetDroppedWindows() {
+        windows = windows.filter { $0.value.history != nil }
+        windowBytes = windows.values.reduce(0) { $0 + $1.bytes }
     }
 
     /// One small step; the writer looks for waiting events in between. A step that fails is tried again at the next schedule.

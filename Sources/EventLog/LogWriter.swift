@@ -56,7 +56,9 @@ final class LogWriter: Sendable {
         }
     }
 
-    static let maximumBatchEvents = 1000
+    /// Reached only when the writer is behind. Each session's events lie on pages of their own, so a batch costs about a page for each
+    /// session in it: with 1,000 busy sessions batches of 8,000 take half the time per event that batches of 1,000 take.
+    static let maximumBatchEvents = 4000
     static let maximumBatchBytes = 4 * 1024 * 1024
     /// Upkeep waits for the queue to be empty, but not for ever: a turn is at most 500 rows.
     private static let batchesPerUpkeepTurn = 16
@@ -240,7 +242,7 @@ final class LogWriter: Sendable {
         guard !accepted.isEmpty else { return }
         let groups = Self.bySession(accepted)
         do throws(EventLogError) {
-            try attempt { () throws(EventLogError) in try store.commit(accepted.map(\.write)) }
+            try attempt { () throws(EventLogError) in try store.commit(groups.flatMap { $0.map(\.write) }) }
             show(groups, in: accepted, upkeep)
         } catch {
             guard error.code != .unavailable, groups.count > 1 else { return fail(accepted, with: error) }

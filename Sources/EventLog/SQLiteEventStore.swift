@@ -24,6 +24,8 @@ package final class SQLiteEventStore: EventStore {
     }
 
     private static let pageBytes = 4096
+    /// A batch of 1,000 sessions touches a page of each; with SQLite's 2 MiB it would spill them while it runs.
+    private static let writerCacheKibibytes = 16 * 1024
     /// A lone event touches the leaf of its session, an inner page now and then, and the projection row it changes.
     private static let pagesPerCommit = 2
     private static let checkpointPages = 1000
@@ -64,7 +66,8 @@ package final class SQLiteEventStore: EventStore {
                 try db.execute(sql: "PRAGMA synchronous = FULL")
                 let begun = try Self.begin(run, db)
                 // GRDB sets NORMAL when it turns WAL on, after `prepareDatabase`.
-                try db.execute(sql: "PRAGMA synchronous = \(synchronous.rawValue)")
+                try db.execute(
+                    sql: "PRAGMA synchronous = \(synchronous.rawValue); PRAGMA cache_size = -\(Self.writerCacheKibibytes)")
                 return begun
             }
             checkpointer = try DatabaseQueue(path: folder.databasePath, configuration: configuration)

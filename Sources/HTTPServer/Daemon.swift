@@ -1,7 +1,5 @@
 import CMicroHTTPD
 import Glibc
-import Logging
-import NIOConcurrencyHelpers
 
 /// One libmicrohttpd daemon on one listening socket.
 ///
@@ -15,7 +13,7 @@ final class Daemon: @unchecked Sendable {
 
     /// Owns the socket from here on; closes it if this throws.
     ///
-    /// The context pointer is unretained: this object owns the daemon and outlives its threads, which ``stop()`` joins.
+    /// The context pointer is retained until ``stop()`` has joined the threads: a server that is dropped without being stopped goes on.
     init(on socket: ListeningSocket, threads: Int, context: ListenerContext) throws(HTTPServerError) {
         let configuration = context.configuration
         let flags =
@@ -23,16 +21,18 @@ final class Daemon: @unchecked Sendable {
             | MHD_USE_ERROR_LOG.rawValue
         // The gate keeps the count; libmicrohttpd's limit, a share of which each worker gets, is only to be out of reach.
         let limit = UInt32(clamping: (configuration.connectionLimit + 1_000) * threads)
+        let retained = Unmanaged.passRetained(context)
         let handedOver = fcntl(socket.descriptor, F_DUPFD_CLOEXEC, 0)
         guard
             handedOver >= 0,
             let daemon = bridge_mhd_start_daemon(
                 flags, handedOver, UInt32(clamping: threads), limit, configuration.connectionMemoryBytes,
-                configuration.idleTimeout.wholeSeconds, Unmanaged.passUnretained(context).toOpaque(),
+                configuration.idleTimeout.wholeSeconds, retained.toOpaque(),
                 logMessage, acceptConnection, connectionChanged, requestBegan, requestProceeds, requestEnded)
         else {
             // Whether libmicrohttpd has closed its number depends on where it failed. At worst a number is lost: the socket listens no more.
             socket.close()
+            retained.release()
             throw HTTPServerError(code: .systemFailure, message: "libmicrohttpd does not start on \(context.address)")
         }
         self.pointer = daemon
@@ -62,79 +62,6 @@ final class Daemon: @unchecked Sendable {
     /// ends the process otherwise.
     func stop() {
         MHD_stop_daemon(pointer)
+        Unmanaged.passUnretained(context).release()
     }
-}
-
-// libmicrohttpd's callbacks. File-scope functions, so that they carry no isolation to its threads.
-
-private func listener(_ context: UnsafeMutableRawPointer?) -> ListenerContext? {
-    // `Daemon` keeps it alive while the daemon runs.
-    context.map { Unmanaged<ListenerContext>.fromOpaque($0).takeUnretainedValue() }
-}
-
-// A `va_list` is a pointer on x86-64, and comes in as an optional one; on arm64 it is a structure.
-#if arch(x86_64)
-    private typealias LogArguments = CVaListPointer?
-#else
-    private typealias LogArguments = CVaListPointer
-#endif
-
-private func logMessage(_ context: UnsafeMutableRawPointer?, _ format: UnsafePointer<CChar>?, _ arguments: LogArguments) {
-    let arguments: CVaListPointer? = arguments
-    guard let listener = listener(context), let format, let arguments, listener.logger.logLevel <= .debug else { return }
-    let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer -> String in
-        guard let start = buffer.baseAddress, vsnprintf(start, buffer.count, format, arguments) >= 0 else { return "" }
-        return String(cString: start)
-    }
-    listener.logger.debug("libmicrohttpd reports", metadata: ["http.report": "\(text.prefix { $0 != "\n" })"])
-}
-
-private func acceptConnection(
-    _ context: UnsafeMutableRawPointer?, _ address: UnsafePointer<sockaddr>?, _ length: socklen_t
-) -> MHD_Result {
-    listener(context)?.gate.hasRoom == true ? .YES : .NO
-}
-
-private func connectionChanged(
-    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
-    _ socketContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ change: MHD_ConnectionNotificationCode
-) {
-    guard let listener = listener(context), let connection else { return }
-    switch change {
-    case .CONNECTION_NOTIFY_STARTED:
-        listener.gate.connectionOpened()
-        if case .tcp = listener.address { SocketOptions.setOnAccepted(MHDConnection(pointer: connection).descriptor) }
-    case .CONNECTION_NOTIFY_CLOSED:
-        listener.gate.connectionClosed()
-    }
-}
-
-private func requestBegan(
-    _ context: UnsafeMutableRawPointer?, _ target: UnsafePointer<CChar>?, _ connection: OpaquePointer?
-) -> UnsafeMutableRawPointer? {
-    guard let listener = listener(context), let connection else { return nil }
-    let exchange = Exchange(
-        context: listener, connection: MHDConnection(pointer: connection), target: target.map { String(cString: $0) } ?? "")
-    listener.live.exchangeBegan(exchange)
-    // Retained; `requestEnded` takes it back. libmicrohttpd calls that for every request it has announced here.
-    return Unmanaged.passRetained(exchange).toOpaque()
-}
-
-private func requestProceeds(
-    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, _ url: UnsafePointer<CChar>?, _ method: UnsafePointer<CChar>?,
-    _ version: UnsafePointer<CChar>?, _ bytes: UnsafePointer<CChar>?, _ count: UnsafeMutablePointer<Int>?,
-    _ request: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
-) -> MHD_Result {
-    guard let exchange = request?.pointee else { return .NO }
-    return Unmanaged<Exchange>.fromOpaque(exchange).takeUnretainedValue()
-        .proceed(method: method, version: version, bytes: bytes, count: count)
-}
-
-private func requestEnded(
-    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, _ request: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-    _ reason: MHD_RequestTerminationCode
-) {
-    guard let exchange = request?.pointee else { return }
-    request?.pointee = nil
-    Unmanaged<Exchange>.fromOpaque(exchange).takeRetainedValue().ended(timedOut: reason == .REQUEST_TERMINATED_TIMEOUT_REACHED)
 }

@@ -1,5 +1,6 @@
 /// Header fields in the order they were sent; names compare without regard to ASCII case.
 package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral {
+    /// One field as sent.
     package struct Field: Sendable, Equatable {
         package var name: String
         package var value: String
@@ -10,6 +11,7 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
         }
     }
 
+    /// All fields in order.
     package private(set) var fields: [Field]
 
     package init(_ fields: [(name: String, value: String)] = []) {
@@ -30,6 +32,7 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
         fields.compactMap { $0.name.equalsIgnoringASCIICase(name) ? $0.value : nil }
     }
 
+    /// Adds a field after the others, whatever names are there.
     package mutating func add(_ name: String, _ value: String) {
         fields.append(Field(name: name, value: value))
     }

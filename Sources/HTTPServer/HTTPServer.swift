@@ -23,6 +23,7 @@ package final class HTTPServer: Sendable {
     private let live = LiveExchanges()
     private let phase = NIOLockedValueBox(Phase.new)
 
+    /// Nothing is opened before ``start()``.
     package init(configuration: HTTPServerConfiguration, handler: any HTTPHandler, logger: Logger) {
         self.configuration = configuration
         self.handler = handler

@@ -50,7 +50,7 @@ final class PreparedResponse: @unchecked Sendable {
         }
         for field in response.headers.fields where !Self.isFraming(field.name) {
             if MHD_add_response_header(pointer, field.name, field.value) == .NO {
-                logger.error("response header refused", metadata: ["http.header": "\(field.name)"])
+                logger.error("response header refused", metadata: ["bridge.http_header": "\(field.name)"])
             }
         }
     }

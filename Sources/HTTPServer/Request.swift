@@ -2,6 +2,12 @@
 package struct Request: Sendable {
     package let head: RequestHead
     package let body: RequestBody
+
+    /// For handlers that are called without a server.
+    package init(head: RequestHead, body: RequestBody) {
+        self.head = head
+        self.body = body
+    }
 }
 
 /// What a request says before its body.
@@ -27,4 +33,20 @@ package struct RequestHead: Sendable {
     package let contentLength: Int?
     /// Whether a body follows: a `Content-Length` above 0, or chunked coding.
     package let hasBody: Bool
+}
+
+extension RequestHead {
+    /// A head as the server would make it of these, for handlers that are called without one. Nil where the server answers 400 itself.
+    package init?(
+        method: String, target: String, headers: HTTPHeaders = [:], isHTTP10: Bool = false, remoteAddress: String? = nil,
+        listener: ListenAddress
+    ) {
+        guard let parsed = try? RequestTarget(parsing: target),
+            let framing = try? RequestFraming(headers: headers, isHTTP10: isHTTP10, authority: parsed.authority)
+        else { return nil }
+        self.init(
+            method: method, target: target, path: parsed.path, segments: parsed.segments, query: parsed.query.map { ($0.name, $0.value) },
+            headers: headers.trimmed, isHTTP10: isHTTP10, remoteAddress: remoteAddress, listener: listener,
+            contentLength: framing.contentLength, hasBody: framing.hasBody)
+    }
 }

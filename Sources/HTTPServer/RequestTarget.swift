@@ -17,8 +17,14 @@ struct RequestTarget: Equatable {
         let value: String
     }
 
-    /// - Throws: for `%00`, incomplete escapes, what is not UTF-8 once decoded, and paths that do not begin with a slash.
+    /// - Parameter target: bytes that were not UTF-8 replaced by U+FFFD.
+    /// - Throws: for `%00`, incomplete escapes, what is not UTF-8 before or after decoding, control bytes, and paths that do not begin with a
+    ///   slash.
     init(parsing target: String) throws(Problem) {
+        guard !target.unicodeScalars.contains("\u{FFFD}") else { throw Problem(message: "The request target is not UTF-8.") }
+        guard target.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
+            throw Problem(message: "The request target has a control character.")
+        }
         var rest = target[...]
         for scheme in ["http://", "https://"] where rest.prefix(scheme.count).equalsIgnoringASCIICase(scheme) {
             let host = rest.dropFirst(scheme.count).prefix { $0 != "/" && $0 != "?" }

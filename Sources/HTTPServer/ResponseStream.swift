@@ -25,15 +25,16 @@ package enum StreamPull: Sendable, Equatable {
 
 /// Has a sleeping body pulled again.
 package struct StreamWaker: Sendable {
-    private let body: StreamBody
+    private let action: @Sendable () -> Void
 
-    init(body: StreamBody) {
-        self.body = body
+    /// For the server, and for streams that are pulled without one.
+    package init(_ action: @escaping @Sendable () -> Void) {
+        self.action = action
     }
 
     /// From any thread, as often as wanted, also after the end. A wake that comes while a pull is about to return `.waiting` is not lost:
     /// the body is pulled once more. Costs a lock, and a system call if the body sleeps.
     package func wake() {
-        body.wake()
+        action()
     }
 }

@@ -24,7 +24,7 @@ final class StreamBody: Sendable {
             state.connection = connection
             return state.source
         }
-        source?.opened(StreamWaker(body: self))
+        source?.opened(StreamWaker { self.wake() })
     }
 
     /// On the connection's thread: the bytes written, 0 after suspending the connection, or one of libmicrohttpd's ends.

@@ -3,7 +3,7 @@ import NIOConcurrencyHelpers
 import NIOPosix
 import Realtime
 
-/// Writes every frame as a JSON line, on a thread of its own: `{"connection":1,"time":0.25,"direction":"in","frame":{…}}`.
+/// Writes every frame as a JSON line, on a thread of its own: `{"time":0.25,"connection":1,"direction":"in","frame":{…}}`.
 ///
 /// `time` counts seconds since the simulator was made. A frame that is no JSON stands as `text`, a BINARY one as `binary` (its length).
 final class FrameRecorder: Sendable {
@@ -43,20 +43,19 @@ final class FrameRecorder: Sendable {
     }
 
     private func add(_ connection: Int, _ direction: Direction, _ content: (String, JSONValue)) {
-        let elapsed = (ContinuousClock.now - start).components
-        let microseconds = elapsed.seconds * 1_000_000 + elapsed.attoseconds / 1_000_000_000_000
-        let line = JSONValue.object([
-            ("connection", .int(connection)), ("time", .double(Double(microseconds) / 1_000_000)),
-            ("direction", .string(direction.rawValue)),
-            content,
-        ]).bytes
+        // A pretty-printed frame from a client must not break the line; JSON allows no raw newline inside strings.
+        let line = JSONValue.object([("connection", .int(connection)), ("direction", .string(direction.rawValue)), content]).bytes
+            .map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }
         let mustStart = state.withLockedValue { state -> Bool in
             guard state.pending.count + line.count < Self.maximumPendingBytes else {
                 state.leftOut += 1
                 return false
             }
-            // A pretty-printed frame from a client must not break the line; JSON allows no raw newline inside strings.
-            state.pending.append(contentsOf: line.lazy.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 })
+            // Read under the lock, so that times rise from line to line.
+            let elapsed = (ContinuousClock.now - start).components
+            let microseconds = elapsed.seconds * 1_000_000 + elapsed.attoseconds / 1_000_000_000_000
+            state.pending.append(contentsOf: "{\"time\":\(Double(microseconds) / 1_000_000),".utf8)
+            state.pending.append(contentsOf: line.dropFirst())
             state.pending.append(0x0A)
             defer { state.isWriting = true }
             return !state.isWriting

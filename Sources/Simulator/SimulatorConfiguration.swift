@@ -27,6 +27,8 @@ package struct SimulatorConfiguration: Sendable {
     package var refuseRate = 0.0
     /// Every connection falls silent after so many events, but stays open: not even pings are answered.
     package var stallAfterEvents: Int?
+    /// Time between two pings, and before the first; the service takes about 20 s.
+    package var pingInterval: Duration = .seconds(20)
     /// Decides ids and which handshakes are refused: the same seed and order of connections give the same.
     package var seed: UInt64 = 0
     /// Gets a JSON line for every frame in and out; what was there before is replaced.

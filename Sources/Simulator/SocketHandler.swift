@@ -10,7 +10,6 @@ final class SocketHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundOut = WebSocketFrame
 
-    private static let pingInterval = TimeAmount.seconds(20)
     /// How long the peer may take to answer our CLOSE.
     private static let closeTimeout = TimeAmount.seconds(5)
 
@@ -186,7 +185,7 @@ final class SocketHandler: ChannelInboundHandler {
     // MARK: time
 
     private func schedulePing(_ context: ChannelHandlerContext) {
-        pingTask = context.eventLoop.assumeIsolated().scheduleTask(in: Self.pingInterval) {
+        pingTask = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(configuration.pingInterval)) {
             guard context.channel.isActive, !self.isClosing else { return }
             if !self.isStalled {
                 context.writeAndFlush(self.wrapOutboundOut(WebSocketFrame(fin: true, opcode: .ping, data: ByteBuffer())), promise: nil)

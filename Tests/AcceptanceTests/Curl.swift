@@ -65,8 +65,8 @@ enum Shell {
         }
         return await withCheckedContinuation { continuation in
             Thread.detachNewThread {
+                // Its end is the end of its output; Foundation reaps it.
                 let bytes = (try? output.fileHandleForReading.readToEnd()) ?? Data()
-                process.waitUntilExit()
                 continuation.resume(returning: Array(bytes))
             }
         }
@@ -136,7 +136,6 @@ final class CurlStream: Sendable {
 
     func stop() {
         process.terminate()
-        process.waitUntilExit()
     }
 
     private func feed(_ bytes: [UInt8]) {

@@ -96,7 +96,7 @@ struct CommitOrderTests {
         await log.close()
     }
 
-    @Test func aBatchEndsAtAThousandEvents() async throws {
+    @Test func aBatchEndsAtFourThousandEvents() async throws {
         let store = InterceptedStore(MemoryEventStore())
         let log = EventLog.make(store)
         let history = try await log.createSession(.named("a"))
@@ -111,11 +111,11 @@ struct CommitOrderTests {
         }
         history.append(LogEntry(seq: 1, frame: [1], createdAtMilliseconds: 0))
         await gate.reached.wait()
-        for seq in 2...2400 { history.append(LogEntry(seq: seq, frame: [1], createdAtMilliseconds: 0)) }
+        for seq in 2...9000 { history.append(LogEntry(seq: seq, frame: [1], createdAtMilliseconds: 0)) }
         gate.letGo()
-        await history.commit(2401)
-        #expect(sizes.withLockedValue { Array($0.prefix(3)) } == [1, 1000, 1000])
-        #expect(sizes.withLockedValue { $0.reduce(0, +) } == 2401)
+        await history.commit(9001)
+        #expect(sizes.withLockedValue { Array($0.prefix(3)) } == [1, 4000, 4000])
+        #expect(sizes.withLockedValue { $0.reduce(0, +) } == 9001)
         await log.close()
     }
 

@@ -85,25 +85,22 @@ struct StoreFailureTests {
                 commits += 1
                 return commits
             }
-            if number == 1 {
-                gate.pass()
-                throw Self.full
-            }
+            if number <= 2 { gate.pass() }
+            if number == 1 { throw Self.full }
         }
         history.append(LogEntry(seq: 1, frame: [1], createdAtMilliseconds: 0))
         await gate.reached.wait()
         let stale = NIOLockedValueBox<EventLogError.Code?>(nil)
         // Fills the next batch, so that the stale entry is in the one after it.
-        for seq in 1...1000 { other.append(LogEntry(seq: seq, frame: [1], createdAtMilliseconds: 0)) }
+        for seq in 1...4000 { other.append(LogEntry(seq: seq, frame: [1], createdAtMilliseconds: 0)) }
         history.append(
             LogEntry(seq: 2, frame: [2], createdAtMilliseconds: 0) { result in
                 stale.withLockedValue { $0 = result.failureCode }
             })
-        let woken = Latch()
-        _ = other.subscribe { woken.set() }
         gate.letGo()
-        await woken.wait()
+        await gate.reached.wait()
         #expect(try history.reload().seq == 0)
+        gate.letGo()
         let result = await history.commit(1, [9])
         #expect(result.failureCode == nil)
         #expect(stale.withLockedValue { $0 } == .unavailable)
@@ -185,16 +182,17 @@ struct StoreFailureTests {
         let store = InterceptedStore(MemoryEventStore())
         let log = EventLog.make(store)
         let history = try await log.createSession(.named("a"))
-        let probed = Latch()
+        let gate = CommitOrderTests.Gate()
         store.onCommit { writes throws(EventLogError) in
             guard writes.isEmpty else { throw Self.full }
-            probed.set()
+            gate.pass()
         }
         await history.commit(1)
+        await gate.reached.wait()
         #expect(!log.isHealthy)
-        await probed.wait()
-        // The probe's outcome is known once the writer has done something else.
-        _ = try await log.createSession(.named("b"))
+        gate.letGo()
+        // Something in the writer's queue that is no commit.
+        try await log.applyRetention()
         #expect(log.isHealthy)
         await log.close()
     }

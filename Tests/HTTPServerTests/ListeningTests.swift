@@ -1,7 +1,8 @@
 import Glibc
-import HTTPServer
 import Logging
 import Testing
+
+@testable import HTTPServer
 
 /// The contract of addresses: what is bound, what is refused, what is left behind.
 struct ListeningTests {
@@ -14,7 +15,7 @@ struct ListeningTests {
     }
 
     private static func withFolder(_ body: (String) async throws -> Void) async throws {
-        var template = Array("/tmp/http-server-test-XXXXXX".utf8CString)
+        var template = Array("\(P_tmpdir)/http-server-test-XXXXXX".utf8CString)
         let folder = String(cString: try #require(mkdtemp(&template)))
         defer { rmdir(folder) }
         try await body(folder)
@@ -84,8 +85,8 @@ struct ListeningTests {
     }
 
     @Test func badPathsAreNamed() {
-        let long = ListenAddress.unix(path: "/tmp/" + String(repeating: "x", count: 200))
-        for address in [long, .unix(path: "/tmp/no-such-folder-at-all/s")] {
+        let long = ListenAddress.unix(path: "\(P_tmpdir)/" + String(repeating: "x", count: 200))
+        for address in [long, .unix(path: "\(P_tmpdir)/no-such-folder-at-all/s")] {
             let error = #expect(throws: HTTPServerError.self) { try Self.server([address]).start() }
             #expect(error?.code == .badUnixPath)
             #expect(error?.message.contains(address.description) == true)
@@ -152,6 +153,25 @@ struct ListeningTests {
                 try #require(!deadline.isOver)
             }
         }
+    }
+
+    @Test func theKernelWatchesOverAcceptedSockets() {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        SocketOptions.setOnAccepted(descriptor)
+        func option(_ level: Int32, _ name: Int32) -> Int32 {
+            var value: Int32 = -1
+            var length = socklen_t(MemoryLayout<Int32>.size)
+            getsockopt(descriptor, level, name, &value, &length)
+            return value
+        }
+        let tcp = Int32(IPPROTO_TCP)
+        #expect(option(SOL_SOCKET, SO_KEEPALIVE) == 1)
+        #expect(option(tcp, TCP_KEEPIDLE) == 30)
+        #expect(option(tcp, TCP_KEEPINTVL) == 10)
+        #expect(option(tcp, TCP_KEEPCNT) == 3)
+        #expect(option(tcp, TCP_USER_TIMEOUT) == 120_000)
+        #expect(option(tcp, TCP_NODELAY) == 1)
     }
 
     @Test func aLimitAboveTheOpenFilesIsRefused() {

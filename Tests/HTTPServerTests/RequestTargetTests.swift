@@ -22,7 +22,9 @@ struct RequestTargetTests {
         #expect(target.query.map { "\($0.name)=\($0.value)" } == query)
     }
 
-    @Test(arguments: ["", "a", "/%00", "/a%", "/a%2", "/a%zz", "/%ff", "/?a=%00", "/?%f", "/?a=%c3", "example.com:443"])
+    @Test(arguments: [
+        "", "a", "/%00", "/a%", "/a%2", "/a%zz", "/%ff", "/?a=%00", "/?%f", "/?a=%c3", "example.com:443", "/\u{FFFD}", "/a\tb", "/\u{7f}",
+    ])
     func refusesTargets(text: String) {
         #expect(throws: RequestTarget.Problem.self) { try RequestTarget(parsing: text) }
     }

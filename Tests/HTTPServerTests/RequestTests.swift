@@ -144,6 +144,15 @@ struct RequestTests {
         }
     }
 
+    @Test func anIdleConnectionIsClosed() async throws {
+        try await withServer(TestHandler(), configure: { $0.idleTimeout = .seconds(1) }) { address in
+            let client = try RawClient(address)
+            try client.send(get)
+            #expect(try client.readResponse().text == "ok")
+            #expect(try client.readToEnd() == "")
+        }
+    }
+
     // MARK: Refusals
 
     @Test(arguments: ["/%00", "/a%00b", "/a%2", "/%ff", "/?q=%00"])
@@ -158,6 +167,14 @@ struct RequestTests {
             #expect(refusal.text.contains(#""type":"invalid_request_error","code":"bad_request","param":null,"event_id":null}}"#))
             #expect(try client.readResponse().status == 200)
             #expect(handler.answered == ["GET \(target) 400", "GET / 200"])
+        }
+    }
+
+    @Test func bytesThatAreNotUTF8InATargetAre400() async throws {
+        try await withServer(TestHandler()) { address in
+            let client = try RawClient(address)
+            try client.send(Array("GET /".utf8) + [0xff, 0xfe] + Array(" HTTP/1.1\r\nHost: h\r\n\r\n".utf8))
+            #expect(try client.readResponse().status == 400)
         }
     }
 
@@ -255,6 +272,17 @@ struct RequestTests {
             #expect(try client.readResponse().status == 413)
             #expect(try client.readToEnd() == "")
             #expect(handler.answered == ["POST /no 413"])
+        }
+    }
+
+    @Test func aClientThatSendsItsLargeBodyAnywayFindsTheRefusal() async throws {
+        try await withServer(TestHandler(refuse: { _ in .text("no", status: 413) })) { address in
+            for _ in 0..<20 {
+                let client = try RawClient(address)
+                try client.send("POST /no HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n")
+                _ = client.sendWhatFits([UInt8](repeating: 1, count: 10_000_000))
+                #expect(try client.readResponse().status == 413)
+            }
         }
     }
 

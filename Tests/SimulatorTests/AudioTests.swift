@@ -55,7 +55,12 @@ import Testing
             let value = Int16(sample)
             let byte = format == .muLaw ? G711.encodeMuLaw(value) : G711.encodeALaw(value)
             let back = Int(format.samples([byte])[0])
-            #expect(abs(back - sample) <= max(16, abs(sample) / 16), "\(sample) became \(back)")
+            #expect(abs(back - sample) <= max(8, abs(sample) / 32), "\(sample) became \(back)")
+        }
+        // Every code is the nearest one to its own sample; mu-law has two zeros.
+        for byte in UInt8.min...UInt8.max where !(format == .muLaw && byte == 0x7F) {
+            let sample = format.samples([byte])[0]
+            #expect((format == .muLaw ? G711.encodeMuLaw(sample) : G711.encodeALaw(sample)) == byte)
         }
         // Known codes of G.711: silence, and the loudest samples.
         #expect(G711.encodeMuLaw(0) == 0xFF)
@@ -97,6 +102,20 @@ import Testing
         #expect(driver.machine.input.buffer.count <= 24_000 * 48)
         driver.append(Sound.speech(milliseconds: 300) + Sound.silence(milliseconds: 300))
         #expect(driver.last("input_audio_buffer.speech_started")?["audio_start_ms"]?.int == 59_700)
+    }
+
+    @Test func `an append holds 15 MiB and no more`() {
+        var driver = MachineDriver(.ga)
+        driver.send(Request.turnDetection(.ga, "null"))
+        driver.forget()
+        func append(_ byteCount: Int) -> String {
+            #"{"type":"input_audio_buffer.append","audio":"\#(String(repeating: "A", count: byteCount / 3 * 4))"}"#
+        }
+        driver.send(append(15 << 20))
+        #expect(driver.events == [])
+        driver.send(append(15 << 20 + 3))
+        #expect(driver.last("error")?.at("error.param")?.string == "audio")
+        #expect(driver.machine.input.buffer.count == 15 << 20)
     }
 
     @Test func `the manual buffer is bounded`() {

@@ -1,7 +1,5 @@
 import Foundation
 import NIOCore
-import NIOEmbedded
-import NIOWebSocket
 import Realtime
 import Testing
 
@@ -108,37 +106,30 @@ import Testing
         }
     }
 
-    @Test func `a ping goes out every 20 s`() throws {
-        let speech = SpeechSource(.tone)
-        let channel = EmbeddedChannel(
-            handler: SocketHandler(
-                .open(.conversation, model: "m"), connection: 1, SimulatorConfiguration(dialect: .ga), recorder: nil, speech: speech))
-        channel.connect(to: try SocketAddress(unixDomainSocketPath: "/embedded"), promise: nil)
-        #expect(try channel.readOutbound(as: WebSocketFrame.self)?.opcode == .text)
-        for _ in 0..<2 {
-            channel.embeddedEventLoop.advanceTime(by: .seconds(19))
-            #expect(try channel.readOutbound(as: WebSocketFrame.self)?.opcode == nil)
-            channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-            #expect(try channel.readOutbound(as: WebSocketFrame.self)?.opcode == .ping)
+    @Test func `pings go out again and again`() async throws {
+        #expect(SimulatorConfiguration(dialect: .ga).pingInterval == .seconds(20))
+        try await withSimulator(.ga, { $0.pingInterval = .milliseconds(10) }) { address in
+            let client = try await WebSocketClient.connect(port: address.port)
+            _ = try await client.events(upTo: "session.created")
+            #expect(try await client.next() == .ping)
+            #expect(try await client.next() == .ping)
         }
-        _ = try channel.finish()
     }
 
-    @Test func `an append of 15 MiB fits, a larger frame does not`() async throws {
+    @Test func `a frame of megabytes fits, one beyond every append does not`() async throws {
         try await withSimulator(.ga) { address in
             let client = try await WebSocketClient.connect(port: address.port)
             _ = try await client.events(upTo: "session.created")
             client.send(Request.turnDetection(.ga, "null"))
             _ = try await client.events(upTo: "session.updated")
-            client.send(#"{"type":"input_audio_buffer.append","audio":"\#(String(repeating: "A", count: 20 << 20))"}"#)
+            client.send(#"{"type":"input_audio_buffer.append","audio":"\#(String(repeating: "A", count: 1 << 20))"}"#)
             client.send(Request.commit)
-            #expect(try await client.event(timeout: .seconds(60)).type == "input_audio_buffer.committed")
+            #expect(try await client.event().type == "input_audio_buffer.committed")
             _ = try await client.events(upTo: "conversation.item.done")
-            client.send(String(repeating: " ", count: 22 << 20))
-            let answer = try await client.next(timeout: .seconds(60))
-            #expect(
-                answer == .close(code: 1009, reason: "") || answer == .disconnected(wasReset: true)
-                    || answer == .disconnected(wasReset: false))
+            client.sendUnmasked(byteCount: Simulator.maximumFrameBytes + 1)
+            let answer = try await client.next()
+            // The CLOSE may be lost to the reset that answers the bytes nobody read.
+            #expect(answer == .close(code: 1009, reason: "") || answer == .disconnected(wasReset: true))
         }
     }
 

@@ -12,6 +12,7 @@ final class WebSocketClient: Sendable {
     enum Received: Equatable, Sendable {
         case text(String)
         case close(code: UInt16?, reason: String)
+        case ping
         case pong
         /// The handshake was answered in HTTP.
         case http(Int)
@@ -82,6 +83,12 @@ final class WebSocketClient: Sendable {
         channel.flush()
     }
 
+    /// A text of zeros, without the cost of masking it.
+    func sendUnmasked(byteCount: Int) {
+        channel.writeAndFlush(
+            WebSocketFrame(fin: true, opcode: .text, data: ByteBuffer(repeating: 0, count: byteCount)), promise: nil)
+    }
+
     func sendBinary(_ bytes: [UInt8]) { write(.binary, ByteBuffer(bytes: bytes)) }
 
     func ping() { write(.ping, ByteBuffer(string: "p")) }
@@ -125,7 +132,7 @@ final class WebSocketClient: Sendable {
         while true {
             switch try await next(timeout: timeout) {
             case .text(let text): return try JSON.parse(text)
-            case .upgraded: continue
+            case .upgraded, .ping: continue
             case let other:
                 Issue.record("expected an event, got \(other)")
                 throw TimedOut()
@@ -169,6 +176,7 @@ private final class ReceivingHandler: ChannelInboundHandler {
         var body = frame.unmaskedData
         switch frame.opcode {
         case .text: Self.deliver(.text(String(buffer: body)), inbox)
+        case .ping: Self.deliver(.ping, inbox)
         case .pong: Self.deliver(.pong, inbox)
         case .connectionClose:
             let code = body.readInteger(as: UInt16.self)

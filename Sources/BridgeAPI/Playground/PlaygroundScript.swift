@@ -190,7 +190,7 @@ enum PlaygroundScript {
 
         function enter(id) {
           if (stream) stream.stop();
-          session = { id, dialect: "beta", ended: false };
+          session = { id, dialect: null, ended: false };
           lastID = "";
           reconnects = 0;
           activeResponse = null;
@@ -203,6 +203,13 @@ enum PlaygroundScript {
         }
 
         // Commands
+
+        // How the session's payloads are spelt; after a reload it has to be asked for.
+        async function dialect() {
+          const asking = session;
+          if (!asking.dialect) asking.dialect = (await call("GET", path())).dialect;
+          return asking.dialect;
+        }
 
         byID("settings").addEventListener("submit", (event) => {
           event.preventDefault();
@@ -217,7 +224,7 @@ enum PlaygroundScript {
               throw error;
             }
             enter(made.id);
-            session.dialect = made.dialect || "beta";
+            session.dialect = made.dialect;
             // Which spelling the session takes is known once it is made.
             if (byID("turns").value === "off") {
               const off = session.dialect === "ga"
@@ -248,7 +255,7 @@ enum PlaygroundScript {
               if (!byID("text").value) byID("text").value = text;
               throw error;
             }
-            const only = session.dialect === "ga" ? { output_modalities: ["text"] } : { modalities: ["text"] };
+            const only = await dialect() === "ga" ? { output_modalities: ["text"] } : { modalities: ["text"] };
             const made = await call("POST", path("/responses"), byID("answers").value === "text" ? { ...only, background: true }
               : { background: true });
             if (made && made.id) asked.add(made.id);
@@ -408,7 +415,7 @@ enum PlaygroundScript {
           if (group && group.type === type && type.endsWith(".delta") && group.texts.length < groupLimit) {
             group.texts.push(data);
             group.times.textContent = "×" + group.texts.length;
-            group.id.textContent = id || "–";
+            group.id.textContent = group.firstID + " – " + id;
             if (group.row.firstChild.open) group.show();
           } else {
             group = row(id, type, data);
@@ -426,7 +433,9 @@ enum PlaygroundScript {
             span.textContent = text;
             return span;
           };
-          const made = { type, texts: [data], id: span("id", id || "–"), times: span("times", ""), row: document.createElement("li") };
+          const made = {
+            type, texts: [data], firstID: id, id: span("id", id || "–"), times: span("times", ""), row: document.createElement("li"),
+          };
           made.row.dataset.type = type;
           made.row.dataset.kind = type === "error" ? "error" : type.startsWith("bridge.") ? "bridge" : "event";
           const details = document.createElement("details"), summary = document.createElement("summary");
@@ -483,11 +492,6 @@ enum PlaygroundScript {
         // A reload goes on with the session it had
 
         const earlier = sessionStorage.getItem(remembered);
-        if (earlier) {
-          enter(earlier);
-          call("GET", path()).then((now) => { if (session.id === now.id) session.dialect = now.dialect || "beta"; }, () => {});
-        } else {
-          showFacts();
-        }
+        if (earlier) enter(earlier); else showFacts();
         """#
 }

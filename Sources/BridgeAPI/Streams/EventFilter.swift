@@ -33,11 +33,18 @@ struct EventHead: Sendable {
     var responseID: ArraySlice<UInt8> { bytes[typeEnd...] }
 }
 
-/// Event names, each exact (`error`) or with a star at its end (`response.*`).
+/// Event names, each exact (`error`) or with one star for any text (`response.*`, `*.delta`).
 struct TypePatterns: Sendable, Equatable {
     private struct Pattern: Sendable, Equatable {
-        let text: [UInt8]
-        let isPrefix: Bool
+        let prefix: [UInt8]
+        /// What follows the star; nil without one.
+        let suffix: [UInt8]?
+
+        func matches(_ type: ArraySlice<UInt8>) -> Bool {
+            guard let suffix else { return type.elementsEqual(prefix) }
+            return type.count >= prefix.count + suffix.count && type.starts(with: prefix)
+                && type.suffix(suffix.count).elementsEqual(suffix)
+        }
     }
 
     private let patterns: [Pattern]
@@ -45,20 +52,19 @@ struct TypePatterns: Sendable, Equatable {
     /// Each event is held against each pattern, so their number is bounded.
     static let limit = 64
 
-    /// Reads a list with commas; nil if it is empty, too long, or a star stands elsewhere than at a name's end.
+    /// Reads a list with commas; nil if it is too long, or a name is empty or has two stars.
     init?(_ list: String) {
         var patterns: [Pattern] = []
         for name in list.split(separator: ",", omittingEmptySubsequences: false) {
-            let isPrefix = name.hasSuffix("*")
-            let text = isPrefix ? name.dropLast() : name
-            guard !name.isEmpty, !text.contains("*"), patterns.count < Self.limit else { return nil }
-            patterns.append(Pattern(text: Array(text.utf8), isPrefix: isPrefix))
+            let parts = name.split(separator: "*", omittingEmptySubsequences: false)
+            guard !name.isEmpty, parts.count <= 2, patterns.count < Self.limit else { return nil }
+            patterns.append(Pattern(prefix: Array(parts[0].utf8), suffix: parts.count == 2 ? Array(parts[1].utf8) : nil))
         }
         self.patterns = patterns
     }
 
     func matches(_ type: ArraySlice<UInt8>) -> Bool {
-        patterns.contains { $0.isPrefix ? type.starts(with: $0.text) : type.elementsEqual($0.text) }
+        patterns.contains { $0.matches(type) }
     }
 }
 

@@ -118,7 +118,7 @@ struct StreamRequest: Sendable, Equatable {
         guard let list = values[name] else { return nil }
         guard let patterns = TypePatterns(list) else {
             throw StreamRequestError(
-                name, "must be up to \(TypePatterns.limit) event names with commas, a star only at a name's end")
+                name, "must be up to \(TypePatterns.limit) event names with commas, with at most one star in each")
         }
         return patterns
     }

@@ -66,6 +66,8 @@ struct StreamEncoderTests {
         ("response.*,error", ["response.done", "response.", "error"], ["responses", "errors", "session.created"]),
         ("*", ["", "anything"], []),
         ("a", ["a"], ["", "ab"]),
+        ("*.delta", ["response.text.delta", ".delta"], ["delta", "response.text.done"]),
+        ("response.*.delta", ["response.text.delta", "response..delta"], ["response.delta", "error"]),
     ])
     func patterns(list: String, matching: [String], others: [String]) throws {
         let patterns = try #require(TypePatterns(list))
@@ -73,7 +75,7 @@ struct StreamEncoderTests {
         for type in others { #expect(!patterns.matches(EventHead(type: type, responseID: "r").type), "\(type)") }
     }
 
-    @Test(arguments: ["", ",", "a,", "a*b", "*a", "a**", Array(repeating: "a", count: 65).joined(separator: ",")])
+    @Test(arguments: ["", ",", "a,", "a*b*", "**", "a**", Array(repeating: "a", count: 65).joined(separator: ",")])
     func badPatterns(list: String) {
         #expect(TypePatterns(list) == nil)
     }
