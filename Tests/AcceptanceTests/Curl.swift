@@ -114,7 +114,7 @@ final class CurlStream: Sendable {
         }
     }
 
-    deinit { process.terminate() }
+    deinit { cut() }
 
     /// The next event, waiting for it.
     func next(within limit: Duration = .seconds(30)) async throws -> Event { try await events.next(within: limit) }
@@ -139,8 +139,13 @@ final class CurlStream: Sendable {
 
     /// Cuts the stream; afterwards ``all`` and ``lastEventID`` stand still.
     func stop() async throws {
-        process.terminate()
+        cut()
         try await ended.next()
+    }
+
+    /// Not SIGTERM: children inherit a test thread's signal mask, in which it may be blocked.
+    private func cut() {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
     private func feed(_ bytes: [UInt8]) {
