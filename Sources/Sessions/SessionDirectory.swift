@@ -60,6 +60,8 @@ package actor SessionDirectory {
 
     /// Sessions kept in memory before idle ones are put away; they cost their items.
     private static let loadedLimit = 2_000
+    /// Sessions that are brought to rest at the same time after a start.
+    private static let recoveredTogether = 256
 
     /// - Parameter upstreams: the first one is the default; not empty.
     package init(
@@ -82,15 +84,23 @@ package actor SessionDirectory {
     /// Brings what the last run of the process left behind to rest: every response in progress gets its one terminal, every session
     /// is `suspended`. To be called before the first request; harmless to repeat.
     package func recover() async throws(EventLogError) {
-        for id in try await log.sessionsNeedingRecovery() {
-            guard let stored = try await log.storedSession(id), let session = try await load(stored) else { continue }
-            // A session whose creation had not been answered yet is nobody's.
-            if stored.record.status == .connecting {
-                try await log.deleteSession(id)
-            } else {
-                await session.suspend(reason: "bridge_restarted")
-                sessions[id] = nil
+        let ids = try await log.sessionsNeedingRecovery()
+        for begin in stride(from: 0, to: ids.count, by: Self.recoveredTogether) {
+            var found: [Session] = []
+            for id in ids[begin..<min(begin + Self.recoveredTogether, ids.count)] {
+                guard let stored = try await log.storedSession(id), let session = try await load(stored) else { continue }
+                // A session whose creation had not been answered yet is nobody's.
+                if stored.record.status == .connecting {
+                    try await log.deleteSession(id)
+                } else {
+                    found.append(session)
+                }
             }
+            // At the same time, so that they share commits.
+            await withDiscardingTaskGroup { group in
+                for session in found { group.addTask { await session.suspend(reason: "bridge_restarted") } }
+            }
+            for session in found { sessions[session.id] = nil }
         }
     }
 

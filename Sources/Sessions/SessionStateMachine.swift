@@ -32,13 +32,16 @@ struct SessionStateMachine: Sendable {
         let frame: [UInt8]
         let event: ServerEvent?
         let changes: [ProjectionChange]
-        let record: SessionRecord
+        /// Nil if it is as it was with the last one: most events are deltas and change nothing but themselves.
+        let record: SessionRecord?
         let answers: [(command: CommandID, stage: ReplyMatcher.Stage)]
     }
 
     private(set) var record: SessionRecord
     private(set) var projection: Projection
     private(set) var lastSeq: Int
+    /// What the log was given last.
+    private var loggedRecord: SessionRecord
     private(set) var link = Link.none
     private var matcher = ReplyMatcher()
     private var queued: [Command] = []
@@ -51,12 +54,14 @@ struct SessionStateMachine: Sendable {
     /// A session whose first connection is open.
     init(new record: SessionRecord) {
         self.record = record
+        loggedRecord = record
         projection = Projection()
         lastSeq = 0
     }
 
     init(stored: StoredSession) {
         record = stored.record
+        loggedRecord = stored.record
         projection = Projection(
             items: stored.items, responses: stored.responses, configuration: stored.record.configuration, usage: stored.record.usage)
         lastSeq = stored.lastSeq
@@ -301,7 +306,7 @@ struct SessionStateMachine: Sendable {
     private mutating func logged(_ frame: [UInt8], _ event: ServerEvent?) -> [Action] {
         lastSeq += 1
         guard let event else {
-            return [.append(Append(seq: lastSeq, frame: frame, event: nil, changes: [], record: record, answers: []))]
+            return [.append(Append(seq: lastSeq, frame: frame, event: nil, changes: [], record: changedRecord(), answers: []))]
         }
         let changes = projection.apply(event, seq: lastSeq)
         let matches = matcher.match(event)
@@ -313,6 +318,12 @@ struct SessionStateMachine: Sendable {
         record.configuration = projection.configuration
         record.usage = projection.usage
         let answers = matches.map { (command: $0.command.id, stage: $0.stage) }
-        return [.append(Append(seq: lastSeq, frame: frame, event: event, changes: changes, record: record, answers: answers))]
+        return [.append(Append(seq: lastSeq, frame: frame, event: event, changes: changes, record: changedRecord(), answers: answers))]
+    }
+
+    private mutating func changedRecord() -> SessionRecord? {
+        guard record != loggedRecord else { return nil }
+        loggedRecord = record
+        return record
     }
 }

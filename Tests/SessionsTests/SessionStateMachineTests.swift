@@ -10,6 +10,8 @@ struct MachineDriver {
     var log: [String] = []
     var frames: [[UInt8]] = []
     var sent: [ClientEvent] = []
+    /// Of events that brought a changed record along.
+    var recorded: [String] = []
     var answers: [CommandID: [ReplyMatcher.Stage]] = [:]
     var failures: [CommandID: SessionError.Code] = [:]
     var opened = 0
@@ -48,6 +50,7 @@ struct MachineDriver {
             case .append(let append):
                 #expect(append.seq == log.count + 1)
                 log.append(append.event?.type ?? "?")
+                if append.record != nil { recorded.append(log[log.count - 1]) }
                 frames.append(append.frame)
                 for answer in append.answers { answers[answer.command, default: []].append(answer.stage) }
             case .fail(let commands, let error):
@@ -82,6 +85,17 @@ struct MachineDriver {
         #expect(driver.machine.record.status == .active)
         #expect(driver.machine.record.upstreamSessionID == "sess_1")
         #expect(driver.machine.record.upstreamExpiresAt == 99)
+    }
+
+    @Test func theRecordIsLoggedWithTheEventsThatChangeItAndNoOthers() {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"response.text.delta","delta":"a"}"#)
+        driver.receive(#"{"type":"session.updated","session":{"id":"sess_1","voice":"ash"}}"#)
+        driver.receive(#"{"type":"response.text.delta","delta":"b"}"#)
+        driver.receive(created("r1", token: nil))
+        driver.receive(done("r1"))
+        driver.act(driver.machine.linkLost(code: 1006, reason: ""))
+        #expect(driver.recorded == ["session.created", "session.updated", "response.done", "bridge.session.suspended"])
     }
 
     @Test(arguments: ["conversation.item.created", "conversation.item.added"])
@@ -254,7 +268,8 @@ struct MachineDriver {
 
     @Test func keysThatUpstreamEchoesAreMaskedInTheLog() throws {
         var driver = MachineDriver()
-        driver.receive(#"{"type":"error","error":{"code":"invalid_api_key","message":"Incorrect API key provided: sk-proj-abcdef0123456789."}}"#)
+        driver.receive(
+            #"{"type":"error","error":{"code":"invalid_api_key","message":"Incorrect API key provided: sk-proj-abcdef0123456789."}}"#)
         let frame = String(decoding: try #require(driver.frames.last), as: UTF8.self)
         #expect(frame.contains("Incorrect API key provided"))
         #expect(!frame.contains("abcdef0123456789"))
