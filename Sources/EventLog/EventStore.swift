@@ -27,7 +27,23 @@ package struct StoreWrite: Sendable {
     package let session: SessionKey
     package let event: Event?
     package let changes: [ProjectionChange]
-    package let record: SessionRecord?
+    private let changedRecord: ChangedRecord?
+
+    package init(session: SessionKey, event: Event?, changes: [ProjectionChange], record: SessionRecord?) {
+        self.session = session
+        self.event = event
+        self.changes = changes
+        changedRecord = record.map(ChangedRecord.init)
+    }
+
+    package var record: SessionRecord? { changedRecord?.record }
+}
+
+/// Apart from the entries, most of which have none: thousands may wait for each session, and a record's 30 words would stand in each.
+private final class ChangedRecord: Sendable {
+    let record: SessionRecord
+
+    init(_ record: SessionRecord) { self.record = record }
 }
 
 /// What a session's history in memory starts from.
