@@ -18,9 +18,11 @@ final class BashSession: Sendable {
         // Commands must not read the script from the shell's own input. The empty line ends what the piece left unended.
         try shell.write("{ \(script)\n} </dev/null\nprintf '\\n%s\\n' '\(Self.endMark)'\n")
         var output: [String] = []
+        // Over the whole piece: a stream that waits for what never comes still sends a line now and then.
+        let end = ContinuousClock.now.advanced(by: limit)
         do {
             while true {
-                let line = try await nextLine(within: limit)
+                let line = try await nextLine(within: ContinuousClock.now.duration(to: end))
                 if line == Self.endMark { return output.joined(separator: "\n") }
                 output.append(line)
             }
