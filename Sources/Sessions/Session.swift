@@ -154,11 +154,12 @@ package actor Session {
         _ = await stored.value(within: .seconds(15))
     }
 
-    /// Takes over the connection that the session was created with.
-    func adopt(_ connection: UpstreamConnection) {
+    /// Takes over the connection that the session was created with, and waits until its `session.created` is stored.
+    func adopt(_ connection: UpstreamConnection) async {
         let number = newLink()
         act(machine.firstLinkOpened(created: connection.created))
         tasks.add { await self.run(connection, number) }
+        await flush()
     }
 
     // MARK: The link
