@@ -1,4 +1,4 @@
-// swift-tools-version: 6.2
+// swift-tools-version: 6.3
 
 import PackageDescription
 
@@ -64,6 +64,8 @@ let package = Package(
     // Top to bottom is the data path; an arrow never points back up.
     targets: [
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        // `openapi.json` as bytes, by C23's #embed.
+        .target(name: "COpenAPI"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
         room("Realtime", []),
@@ -77,7 +79,7 @@ let package = Package(
         tests("EventLogTests", ["EventLog", "Realtime", grdb, locks, logging]),
         room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging]),
         tests("SessionsTests", ["Sessions", "Simulator", "TestSupport", nioPosix, "Realtime", "Upstream", "EventLog", locks, logging]),
-        room("BridgeAPI", ["HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
+        room("BridgeAPI", ["COpenAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
         tests(
             "BridgeAPITests",
             [
