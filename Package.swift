@@ -33,7 +33,7 @@ let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: nio)
 let locks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: nio)
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
-let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -75,14 +75,17 @@ let package = Package(
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         room("TestSupport", ["Realtime", "Upstream", locks]),
         tests("UpstreamTests", ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),
-        room("EventLog", ["Realtime", grdb, locks, logging, collections]),
+        room("EventLog", ["Realtime", grdb, locks, logging, deque]),
         tests("EventLogTests", ["EventLog", "Realtime", grdb, locks, logging]),
         room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging]),
         tests("SessionsTests", ["Sessions", "Simulator", "TestSupport", nioPosix, "Realtime", "Upstream", "EventLog", locks, logging]),
         room("BridgeAPI", ["HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
         tests(
             "BridgeAPITests",
-            ["BridgeAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "TestSupport", locks, logging]),
+            [
+                "BridgeAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator", "TestSupport", nioPosix, locks,
+                logging,
+            ]),
         room("Simulator", ["Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         tests("SimulatorTests", ["Simulator", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         .executableTarget(

@@ -26,10 +26,10 @@ package struct BridgeAPIConfiguration: Sendable {
     package var maximumBodyBytes = 22 << 20
     /// Of all requests in progress together.
     package var maximumBodyBytesTogether = 256 << 20
-    /// Open event streams, in all and of one session.
+    /// Event streams open at the same time.
     package var maximumStreams = 10_000
     package var maximumStreamsPerSession = 64
-    /// Streams are closed after 80 to 100 % of it, to be resumed by their clients.
+    /// After 80 to 100 % of it a stream is closed; its client resumes.
     package var maximumStreamAge = Duration.seconds(3_600)
     /// Named in `/livez`.
     package var version: String

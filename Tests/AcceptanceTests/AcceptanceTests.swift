@@ -56,7 +56,7 @@ import Testing
             // The stream is cut and continued with the last id.
             let first = try await terminal.until("response.done")
             #expect(first.contains { $0.type.hasSuffix("audio.delta") })
-            terminal.stop()
+            try await terminal.stop()
             var seen = terminal.all
             let textOnly = dialect == "beta" ? #""modalities":["text"]"# : #""output_modalities":["text"]"#
             let long = try await curl(
@@ -68,7 +68,7 @@ import Testing
 
             // kill -9 in the middle of the response; a new process has ended it before it is ready.
             try await bridge.kill()
-            second.stop()
+            try await second.stop()
             seen += second.all
             try await bridge.start()
             let ended = try await curl("GET", path + "/responses/\(response)")
@@ -91,7 +91,7 @@ import Testing
             let again = try await curl("POST", path + "/responses", json: "{}")
             #expect(again.status == 200)
             try await third.until("response.done")
-            third.stop()
+            try await third.stop()
             seen += third.all
             try expectDense(seen)
             let items = try await curl("GET", path + "/items")
@@ -119,7 +119,7 @@ import Testing
                 "response.done",
             ]
             #expect(types.filter(turn.contains) == turn)
-            stream.stop()
+            try await stream.stop()
         }
     }
 
@@ -182,7 +182,7 @@ import Testing
             #expect(wanted.subtracting(stream.all.map(\.type)).isEmpty)
             let error = try #require(stream.all.first { $0.type == "error" })
             #expect(try error.json()["error"]?["event_id"]?.string == "mine")
-            stream.stop()
+            try await stream.stop()
             try expectDense(stream.all)
         }
     }
@@ -198,7 +198,7 @@ import Testing
         ) { bridge in
             let curl = Curl(base: bridge.address)
             let refused = try await curl("POST", "/v1/sessions")
-            #expect(refused.status == 502)
+            #expect(refused.status == 503)
             #expect(try refused.json()["error"]?["code"]?.string == "upstream_unavailable")
             #expect(try await curl("GET", "/v1/sessions").json()["data"]?.elements.isEmpty == true)
             #expect(try await bridge.stop() == 0)
@@ -266,8 +266,8 @@ import Testing
             try await bridge.start()
             let rest = try CurlStream(bridge.address + path + "/events", lastEventID: stream.lastEventID)
             try await rest.until("bridge.session.suspended")
-            stream.stop()
-            rest.stop()
+            try await stream.stop()
+            try await rest.stop()
             try expectDense(stream.all + rest.all)
             #expect(rest.all.count { $0.type == "response.done" } == 1)
         }

@@ -85,6 +85,7 @@ final class CurlStream: Sendable {
 
     private let process: Process
     private let events = Mailbox<Event>("an event on the stream")
+    private let ended = Mailbox<Void>("the end of the stream")
     private let reading = NIOLockedValueBox(Reading())
 
     private struct Reading {
@@ -107,11 +108,13 @@ final class CurlStream: Sendable {
         try process.run()
         let handle = pipe.fileHandleForReading
         Thread.detachNewThread { [weak self] in
-            while let data = try? handle.read(upToCount: 65_536), !data.isEmpty { self?.feed(Array(data)) }
+            // Not `read(upToCount:)`, which waits until it has as much as it was asked for.
+            while case let data = handle.availableData, !data.isEmpty { self?.feed(Array(data)) }
+            self?.ended.put(())
         }
     }
 
-    deinit { process.terminate() }
+    deinit { cut() }
 
     /// The next event, waiting for it.
     func next(within limit: Duration = .seconds(30)) async throws -> Event { try await events.next(within: limit) }
@@ -134,8 +137,15 @@ final class CurlStream: Sendable {
     /// What an EventSource would resume with.
     var lastEventID: String? { reading.withLockedValue { $0.cursor } }
 
-    func stop() {
-        process.terminate()
+    /// Cuts the stream; afterwards ``all`` and ``lastEventID`` stand still.
+    func stop() async throws {
+        cut()
+        try await ended.next()
+    }
+
+    /// Not SIGTERM: children inherit a test thread's signal mask, in which it may be blocked.
+    private func cut() {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
     private func feed(_ bytes: [UInt8]) {

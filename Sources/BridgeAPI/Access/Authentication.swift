@@ -10,6 +10,8 @@ struct Authentication: Sendable {
 
     /// - Throws: 401.
     func caller(of head: RequestHead) throws(APIError) -> Caller {
+        // Whatever a proxy in front may have left in the header is nothing to this bridge.
+        if keys.isEmpty, credentials == .server { return Caller(owner: nil) }
         let bearer = try bearer(in: head)
         if !keys.isEmpty {
             guard let bearer else {
@@ -20,18 +22,13 @@ struct Authentication: Sendable {
             }
             return Caller(owner: "key:\(key.name)", seesAll: key.scopes.contains(.admin))
         }
-        switch credentials {
-        case .server:
-            return Caller(owner: nil)
-        case .automatic, .passThrough:
-            guard let bearer else {
-                guard credentials == .automatic else {
-                    throw unauthorized("missing_api_key", "Send the upstream server's key: 'Authorization: Bearer KEY'.")
-                }
-                return Caller(owner: nil)
+        guard let bearer else {
+            guard credentials != .passThrough else {
+                throw unauthorized("missing_api_key", "Send the upstream server's key: 'Authorization: Bearer KEY'.")
             }
-            return Caller(owner: "bearer:" + Digest.hex(Digest.hmacSHA256(bearer.utf8, key: secret)), bearer: bearer)
+            return Caller(owner: nil)
         }
+        return Caller(owner: "bearer:" + Digest.hex(Digest.hmacSHA256(bearer.utf8, key: secret)), bearer: bearer)
     }
 
     private func bearer(in head: RequestHead) throws(APIError) -> String? {

@@ -7,12 +7,12 @@ import Sessions
 enum ErrorTable {
     /// Nil for what no room is known to throw, which is a mistake of ours.
     /// - Parameter passesBearer: the upstream credential is the caller's own, so what upstream refuses is the caller's to mend.
-    static func answer(to error: any Error, passesBearer: Bool) -> APIError? {
+    static func knownAnswer(to error: any Error, passesBearer: Bool) -> APIError? {
         switch error {
         case let error as APIError: error
         case let error as SessionError: answer(to: error, passesBearer: passesBearer)
-        case let error as EventLogError: answer(to: error)
-        case let error as RequestBodyError: answer(to: error)
+        case let error as EventLogError: answer(toLog: error)
+        case let error as RequestBodyError: answer(toBody: error)
         case let error as JSONError: APIError(.badRequest, code: "invalid_json", "The body is not acceptable JSON: \(error).")
         default: nil
         }
@@ -96,7 +96,7 @@ enum ErrorTable {
         [error.code, error.type].contains { $0 == "insufficient_quota" || $0?.hasSuffix("rate_limit_exceeded") == true }
     }
 
-    private static func answer(to error: EventLogError) -> APIError {
+    private static func answer(toLog error: EventLogError) -> APIError {
         switch error.code {
         case .unavailable, .closed:
             APIError(.serviceUnavailable, code: "store_unavailable", error.message, retry: .after(seconds: 1))
@@ -105,7 +105,7 @@ enum ErrorTable {
         }
     }
 
-    private static func answer(to error: RequestBodyError) -> APIError {
+    private static func answer(toBody error: RequestBodyError) -> APIError {
         switch error {
         case .tooLarge(let limit):
             APIError(.payloadTooLarge, code: "request_too_large", "The body is larger than \(limit) bytes.")

@@ -83,7 +83,7 @@ struct Admission: Sendable {
         if let bytes = head.contentLength, bytes > maximumBodyBytes {
             throw APIError(
                 .payloadTooLarge, code: "request_too_large",
-                "The body has \(bytes) bytes; at most \(maximumBodyBytes) are read (setting --max-body-bytes).")
+                "The body has \(bytes) bytes; at most \(maximumBodyBytes) are read (setting --max-body).")
         }
         if let coding = head.headers["content-encoding"], coding.lowercased() != "identity" {
             throw APIError(.unsupportedMediaType, code: "unsupported_content_encoding", "Bodies are read without a content-encoding only.")

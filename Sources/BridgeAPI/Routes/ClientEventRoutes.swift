@@ -49,7 +49,7 @@ enum ClientEventRoutes {
             return .receipt(try await commands.submit(event))
         } catch {
             let refusal =
-                ErrorTable.answer(to: error, passesBearer: commands.call.passesBearer)
+                ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer)
                 ?? APIError(.internalError, code: "internal_error", "The bridge has a fault.")
             return .refused(type: event["type"]?.string, eventID: event["event_id"]?.string, refusal)
         }

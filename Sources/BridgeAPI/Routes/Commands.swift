@@ -30,9 +30,15 @@ struct Commands: Sendable {
 
     enum Stage: Sendable { case written, confirmed, finished }
 
+    /// A session reconnects with the credential of its last command. One that is everybody's must not take up a caller's own, which
+    /// everybody would use from then on.
+    private var submitter: Caller {
+        session.owner == call.caller.owner ? call.caller : Caller(owner: call.caller.owner, seesAll: call.caller.seesAll)
+    }
+
     func submit(_ event: JSON, rejectIfActive: Bool = false) async throws -> CommandReceipt {
         do {
-            return try await session.submit(event, by: call.caller, rejectIfActive: rejectIfActive)
+            return try await session.submit(event, by: submitter, rejectIfActive: rejectIfActive)
         } catch {
             api.metrics.command(event["type"]?.string, .refused)
             throw error
@@ -63,6 +69,11 @@ struct Commands: Sendable {
             case .finished: await receipt.finished(within: limit)
             }
         return try read(outcome, receipt, orLate: prefer.isAsync ? .accepted : nil)
+    }
+
+    /// Waits for upstream whatever the caller prefers: something else depends on it.
+    func confirmation(of receipt: CommandReceipt) async throws {
+        _ = try read(await receipt.confirmed(within: .seconds(Self.defaultWait)), receipt, orLate: nil)
     }
 
     /// - Parameter isFinal: false if the caller only asked for a receipt, whatever may be known already.

@@ -36,23 +36,22 @@ enum ResponseRoutes {
         if await commands.session.activeResponseID != nil {
             throw SessionError(.responseActive, "the conversation already has an active response; wait for it or cancel it")
         }
-        let receipt = try await commands.submit(item.event)
-        switch await receipt.confirmed(within: .seconds(Commands.defaultWait)) {
-        case .confirmed, .accepted: return
-        case .failed(let error): throw commands.failure(error, of: receipt)
-        case nil: throw Commands.late(receipt)
-        }
+        try await commands.confirmation(of: try await commands.submit(item.event))
     }
 
     /// The response was refused: what was added for it goes again, and the error says what became of it.
     private static func takenBack(_ item: NewResponse.Item, _ commands: Commands, because error: any Error) async -> any Error {
-        guard var known = ErrorTable.answer(to: error, passesBearer: commands.call.passesBearer), !mayStillRun(known) else { return error }
+        guard var known = ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer), !mayStillRun(known) else {
+            return error
+        }
         let event = ClientEventBody.make(.conversationItemDelete, [("item_id", .string(item.id))])
         let outcome = try? await commands.submit(event).confirmed(within: .seconds(Commands.defaultWait))
         if case .confirmed = outcome {
             known.message += " The item that was added for 'input' has been deleted again."
         } else {
             known.message += " The item '\(item.id)' that was added for 'input' is still in the conversation."
+            // A repetition would add it again.
+            known.retry = .never
         }
         return known
     }

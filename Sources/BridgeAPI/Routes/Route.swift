@@ -36,6 +36,8 @@ struct Route: Sendable {
     /// Names of query parameters; one that ends with `.` stands for all that begin with it.
     let query: [String]
     let body: Body
+    /// Waits for upstream as long as `Prefer` says.
+    let honoursPrefer: Bool
     /// Answers with an event stream, whose clients stop for good at any status but 200 and 204.
     let isEventStream: Bool
     let handler: Handler
@@ -43,7 +45,7 @@ struct Route: Sendable {
 
     init(
         _ method: Method, _ pattern: String, _ operation: String, access: Access = .caller, query: [String] = [], body: Body = .none,
-        isEventStream: Bool = false, handler: @escaping Handler
+        honoursPrefer: Bool = false, isEventStream: Bool = false, handler: @escaping Handler
     ) {
         self.method = method
         self.pattern = pattern
@@ -51,6 +53,7 @@ struct Route: Sendable {
         self.access = access
         self.query = query
         self.body = body
+        self.honoursPrefer = honoursPrefer
         self.isEventStream = isEventStream
         self.handler = handler
         segments = pattern.split(separator: "/").map(String.init)
@@ -72,6 +75,6 @@ struct Route: Sendable {
     }
 
     func allows(query name: String) -> Bool {
-        query.contains { $0 == name || ($0.hasSuffix(".") && name.hasPrefix($0) && name != $0) }
+        query.contains { $0.hasSuffix(".") ? name.hasPrefix($0) && name != $0 : name == $0 }
     }
 }

@@ -16,6 +16,7 @@ enum SessionRoutes {
         if new.model?.isEmpty == true { throw BodyFields.wrong("model", "a name") }
         new.upstream = try fields.string("upstream")
         new.dialect = try dialect(fields) ?? call.dialect()
+        if let spoken = new.dialect { try call.require(spoken) }
         // An event takes a text of its own, so that its values are spliced and not the whole body.
         new.configuration = try fields.object("session").map { ClientEventBody.parsed(Array($0.lexeme)) }
         if let metadata = try metadata(fields) { new.metadata = metadata }
@@ -43,7 +44,6 @@ enum SessionRoutes {
         for (name, value) in call.head.query where name.hasPrefix("metadata.") {
             query.metadata[String(name.dropFirst("metadata.".count))] = value
         }
-        _ = try call.dialect()
         let found = try await api.log.sessions(query)
         return .json(
             ListObject.value(found.summaries.map { ($0.record.id, SessionView.value($0)) }, hasMore: found.hasMore))

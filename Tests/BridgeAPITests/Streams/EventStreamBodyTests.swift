@@ -1,4 +1,5 @@
 import EventLog
+import Foundation
 import HTTPServer
 import NIOConcurrencyHelpers
 import Testing
@@ -97,6 +98,33 @@ struct EventStreamBodyTests {
             #expect(isWhole, "\(messages.count) events")
             puller.close()
         }
+    }
+
+    /// The session's log is closed and opened again between any two of a client's connections.
+    @Test func aRestartedLogGoesOnWhereItsReaderStopped() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("streams-\(UInt64.random(in: 0 ... .max))").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let rounds = 5
+        let frames = (0..<rounds * 400).map { delta($0) }
+        var source = TestEventSource()
+        for round in 0..<rounds {
+            let session = try await TestSession(windowBytes: 4_000, folder: folder)
+            // Half of them are there before the client comes back, half come while it reads.
+            await session.append(Array(frames[(round * 400)..<(round * 400 + 200)]))
+            let request = try StreamRequest(format: .eventStream, query: [], headers: ["last-event-id": source.lastEventID])
+            let puller = TestPuller(try session.body(request), bufferBytes: 300)
+            async let text = puller.read { [end = "\(round * 400 + 350)"] in $0.contains("id: 1.\(end)\n") }
+            await session.append(Array(frames[(round * 400 + 200)..<(round * 400 + 400)]))
+            _ = try await text
+            source.feed(puller.bytes)
+            puller.close()
+            await session.log.close()
+            // A frame that was cut off is not seen; the next connection begins a new one.
+            source.disconnect()
+        }
+        let seen = source.messages.map(\.data)
+        let isWhole = seen == Array(frames.prefix(seen.count)) && seen.count >= (rounds - 1) * 400 + 350
+        #expect(isWhole, "\(seen.count) events")
     }
 
     @Test func aReaderThatStopsHoldsOnePageAndFallsBehind() async throws {

@@ -8,16 +8,21 @@ import Testing
 
 @testable import BridgeAPI
 
-/// A session of a log in memory.
+/// A session of a log, in memory unless said.
 struct TestSession {
     let log: EventLog
     let history: SessionHistory
 
-    init(windowBytes: Int = 256 * 1024, retainedBytes: Int = 256 * 1024 * 1024) async throws {
-        var configuration = EventLogConfiguration(storage: .memory)
+    /// - Parameter folder: of a log on SQLite, in which the session may exist already.
+    init(windowBytes: Int = 256 * 1024, retainedBytes: Int = 256 * 1024 * 1024, folder: String? = nil) async throws {
+        var configuration = EventLogConfiguration(storage: folder.map { .directory($0) } ?? .memory)
         configuration.windowBytesPerSession = windowBytes
         configuration.retainedBytesPerSession = retainedBytes
         log = try EventLog.open(configuration, logger: quiet)
+        if let stored = try await log.history(of: "rts_1") {
+            history = stored
+            return
+        }
         history = try await log.createSession(
             SessionRecord(
                 id: "rts_1", owner: nil, createdAt: 1, model: nil, dialect: .beta, upstreamName: "u", status: .active, metadata: [],
@@ -154,7 +159,7 @@ struct TestEventSource {
     private var data: String?
     private var idBuffer: String
 
-    /// A reconnect starts with what the last connection left.
+    /// - Parameter lastEventID: what an earlier connection left.
     init(lastEventID: String = "") {
         self.lastEventID = lastEventID
         idBuffer = lastEventID
@@ -170,6 +175,11 @@ struct TestEventSource {
             take(String(decoding: line, as: UTF8.self))
             line = []
         }
+    }
+
+    /// What was not dispatched yet is dropped.
+    mutating func disconnect() {
+        (line, type, data, idBuffer) = ([], "", nil, lastEventID)
     }
 
     private mutating func take(_ line: String) {

@@ -1,0 +1,133 @@
+import HTTPServer
+import Realtime
+import Sessions
+import TestSupport
+import Testing
+import Upstream
+
+@testable import BridgeAPI
+
+@Suite struct SessionRoutesTests {
+    @Test func aSessionIsCreatedReadChangedListedAndDeleted() async throws {
+        try await APIFixture.run { bridge in
+            let created = try await bridge.send(
+                "POST", "/v1/sessions", #"{"session":{"instructions":"Be brief."},"metadata":{"user":"u1"}}"#)
+            #expect(created.status == 201)
+            let id = try #require(created.json?["id"]?.string)
+            #expect(created.headers["location"] == "/v1/sessions/\(id)")
+            #expect(created.json?["object"]?.string == "realtime.session")
+            #expect(created.json?["status"]?.string == "active")
+            #expect(created.json?["session"]?["instructions"]?.string == "Be brief.")
+            #expect(created.json?["upstream"]?["generation"]?.int == 1)
+
+            let read = try await bridge.send("GET", "/v1/sessions/\(id)")
+            #expect(read.status == 200)
+            #expect(read.json?["metadata"]?["user"]?.string == "u1")
+            #expect(read.json?["item_count"]?.int == 0)
+            let members = [
+                "id", "object", "status", "created_at", "expires_at", "model", "dialect", "session", "upstream", "active_response_id",
+            ]
+            #expect(read.json?.members.map(\.name) == members + ["last_event_id", "item_count", "usage", "metadata"])
+
+            let changed = try await bridge.send("PATCH", "/v1/sessions/\(id)", #"{"session":{"instructions":"Be long."}}"#)
+            #expect(changed.status == 200)
+            #expect(changed.json?["session"]?["instructions"]?.string == "Be long.")
+            let renamed = try await bridge.send("PATCH", "/v1/sessions/\(id)", #"{"metadata":{"user":"u2"}}"#)
+            #expect(renamed.json?["metadata"]?["user"]?.string == "u2")
+
+            #expect(try await bridge.send("GET", "/v1/sessions?metadata.user=u2").json?["data"]?.elements.count == 1)
+            #expect(try await bridge.send("GET", "/v1/sessions?metadata.user=u1").json?["data"]?.elements.isEmpty == true)
+            #expect(try await bridge.send("GET", "/v1/sessions?status=closed,failed").json?["data"]?.elements.isEmpty == true)
+
+            let deleted = try await bridge.send("DELETE", "/v1/sessions/\(id)")
+            #expect(deleted.status == 200)
+            #expect(deleted.json?["deleted"]?.bool == true)
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)").code == "session_not_found")
+        }
+    }
+
+    @Test func aKeptSessionStaysReadableAndTakesNoCommands() async throws {
+        try await APIFixture.run { bridge in
+            let id = try await bridge.newSession()
+            #expect(try await bridge.send("DELETE", "/v1/sessions/\(id)?keep=true").status == 200)
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)").json?["status"]?.string == "closed")
+            let refused = try await bridge.send("POST", "/v1/sessions/\(id)/items", #"{"text":"hi"}"#)
+            #expect(refused.status == 410)
+            #expect(refused.code == "session_closed")
+        }
+    }
+
+    @Test func aListIsReadPageByPage() async throws {
+        try await APIFixture.run { bridge in
+            var ids: [String] = []
+            for _ in 0..<3 { ids.append(try await bridge.newSession()) }
+            let first = try await bridge.send("GET", "/v1/sessions?limit=2&order=asc")
+            #expect(first.json?["object"]?.string == "list")
+            #expect(first.json?["data"]?.elements.map { $0["id"]?.string } == [ids[0], ids[1]])
+            #expect(first.json?["has_more"]?.bool == true)
+            #expect(first.json?["last_id"]?.string == ids[1])
+            let second = try await bridge.send("GET", "/v1/sessions?limit=2&order=asc&after=\(ids[1])")
+            #expect(second.json?["data"]?.elements.map { $0["id"]?.string } == [ids[2]])
+            #expect(second.json?["has_more"]?.bool == false)
+        }
+    }
+
+    @Test func anUpstreamThatCannotBeReachedLeavesNoSession() async throws {
+        try await APIFixture.run(connector: ScriptedUpstream()) { bridge in
+            let refused = try await bridge.send("POST", "/v1/sessions")
+            #expect(refused.status == 503)
+            #expect(refused.code == "upstream_unavailable")
+            #expect(refused.headers["x-should-retry"] == "true")
+            #expect(try await bridge.send("GET", "/v1/sessions").json?["data"]?.elements.isEmpty == true)
+        }
+    }
+
+    @Test func sessionsBelongToTheirCallers() async throws {
+        try await APIFixture.run(configure: { configuration in
+            try configuration.keys.add(variable: "alice=alice-key,bob=bob-key")
+            try configuration.keys.add(file: "root:\(Digest.hex(Digest.sha256("root-key".utf8))):admin")
+        }) { bridge in
+            let id = try await bridge.newSession(headers: ["authorization": "Bearer alice-key"])
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)", headers: ["authorization": "Bearer alice-key"]).status == 200)
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)", headers: ["authorization": "Bearer root-key"]).status == 200)
+            let other = try await bridge.send("GET", "/v1/sessions/\(id)", headers: ["authorization": "Bearer bob-key"])
+            #expect(other.status == 404)
+            #expect(try await bridge.send("DELETE", "/v1/sessions/\(id)", headers: ["authorization": "Bearer bob-key"]).status == 404)
+            let list = try await bridge.send("GET", "/v1/sessions", headers: ["authorization": "Bearer bob-key"])
+            #expect(list.json?["data"]?.elements.isEmpty == true)
+        }
+    }
+
+    @Test func aBearerPassedThroughOwnsItsSessionsAndGoesUpstream() async throws {
+        let upstream = ScriptedUpstream([.session(), .session("sess_2")])
+        try await APIFixture.run(connector: upstream) { bridge in
+            let id = try await bridge.newSession(headers: ["authorization": "Bearer sk-caller"])
+            #expect(upstream.connectedEndpoints.last?.headers.first { $0.name == "Authorization" }?.value == "Bearer sk-caller")
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)").status == 404)
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)", headers: ["authorization": "bearer sk-caller"]).status == 200)
+            let everybodys = try await bridge.newSession()
+            #expect(upstream.connectedEndpoints.last?.headers.first { $0.name == "Authorization" }?.value == "Bearer server-key")
+            #expect(
+                try await bridge.send("GET", "/v1/sessions/\(everybodys)", headers: ["authorization": "Bearer sk-caller"]).status == 200)
+        }
+    }
+
+    @Test func everybodysSessionNeverTakesUpACallersOwnCredential() async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream) { bridge in
+            let id = try await bridge.newSession()
+            let connection = try await upstream.nextConnection()
+            connection.end(UpstreamEnd(.lost))
+            // The end stands in the history before the next command opens a connection.
+            let page = try await bridge.send(
+                "GET", "/v1/sessions/\(id)/events?types=bridge.session.suspended&wait=10", headers: ["accept": "application/json"])
+            #expect(page.json?["data"]?.elements.count == 1)
+            upstream.script(.fail(UpstreamError(.unreachable, "not there")))
+            let answer = try await bridge.send(
+                "POST", "/v1/sessions/\(id)/items", #"{"text":"hi"}"#, headers: ["authorization": "Bearer sk-caller"])
+            #expect(answer.status == 503)
+            #expect(upstream.connectedEndpoints.count == 2)
+            #expect(upstream.connectedEndpoints.last?.headers.first { $0.name == "Authorization" }?.value == "Bearer server-key")
+        }
+    }
+}
