@@ -161,7 +161,7 @@ package actor SessionDirectory {
             try? await Task.sleep(for: .milliseconds(50))
         }
         await withDiscardingTaskGroup { group in
-            for session in sessions.values { group.addTask { await session.suspend(reason: "bridge_stopped") } }
+            for session in sessions.values { group.addTask { await session.stop() } }
         }
         tasks.finish()
     }
