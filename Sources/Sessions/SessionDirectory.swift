@@ -113,6 +113,7 @@ package actor SessionDirectory {
         do {
             connection = try await connector.connect(to: upstream.endpoint(model: model, bearer: caller.bearer))
         } catch {
+            logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(upstream.name)", "bridge.error": "\(error)"])
             throw SessionError(error)
         }
         let session: Session
