@@ -97,6 +97,6 @@ let package = Package(
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
             swiftSettings: settings),
-        tests("AcceptanceTests", ["RealtimeBridge", "TestSupport", "Realtime", locks]),
+        tests("AcceptanceTests", ["RealtimeBridge", "HTTPServer", "TestSupport", "Realtime", locks, logging]),
     ]
 )
