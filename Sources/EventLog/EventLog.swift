@@ -130,7 +130,7 @@ package final class EventLog: Sendable {
         try await store.response(response, of: id)
     }
 
-    /// Sessions that have not ended or hold a response in progress: what recovery visits at start, oldest first.
+    /// Sessions that are neither suspended nor ended, or hold a response in progress: what recovery visits at start, oldest first.
     package func sessionsNeedingRecovery() async throws(EventLogError) -> [String] {
         try await store.sessionsNeedingRecovery()
     }

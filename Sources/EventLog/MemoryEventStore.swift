@@ -228,7 +228,8 @@ package final class MemoryEventStore: EventStore {
     package func sessionsNeedingRecovery() async throws(EventLogError) -> [String] {
         let sessions = state.withLockedValue { $0.sessions }
         return sessions.sorted { $0.key < $1.key }.map(\.value).filter { session in
-            !session.record.status.hasEnded || session.responses.values.contains { $0.doneSeq == nil }
+            !session.record.status.isAtRest
+                || session.responses.values.contains { $0.doneSeq == nil }
         }.map(\.record.id)
     }
 }

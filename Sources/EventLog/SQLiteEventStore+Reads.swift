@@ -176,7 +176,7 @@ extension SQLiteEventStore {
             try String.fetchAll(
                 db,
                 sql: """
-                    SELECT id FROM session WHERE status NOT IN ('closed', 'failed')
+                    SELECT id FROM session WHERE status NOT IN ('suspended', 'closed', 'failed')
                         OR key IN (SELECT session FROM response WHERE done_seq IS NULL)
                     ORDER BY key
                     """)

@@ -16,6 +16,9 @@ package struct SessionRecord: Sendable, Equatable {
 
         /// Commands are answered 410, the history stays readable.
         package var hasEnded: Bool { self == .closed || self == .failed }
+
+        /// Without an upstream connection, so that the end of the process changes nothing about it.
+        var isAtRest: Bool { self == .suspended || hasEnded }
     }
 
     /// `rts_…`, the bridge's own.

@@ -23,8 +23,11 @@ package actor Session {
     /// Bytes handed to the outgoing stream and not yet written.
     private var outgoingBytes = 0
     private var room: Promise<Void>?
+    /// Commands for the present link that upstream never acknowledges and that are not written yet.
+    private var unwritten: Set<CommandID> = []
     private var isBroken = false
     private var isRetired = false
+    private var isStopped = false
     /// The caller's own credential, where credentials are passed through.
     private var bearer: String?
     private let upstream: UpstreamConfiguration
@@ -86,6 +89,7 @@ package actor Session {
     ) async throws(SessionError) -> CommandReceipt {
         if event["type"]?.string == ClientEventName.inputAudioBufferAppend.rawValue { try await waitForRoom() }
         guard !isBroken else { throw SessionError(.storeUnavailable, "the session's history cannot be stored at the moment") }
+        guard !isStopped else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
         guard !isRetired else { throw SessionError(.tooManyCommands, "the session was just put away; try again") }
         try machine.refuseIfEnded()
         let prepared = try CommandBuilder(machine: machine).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
@@ -142,6 +146,12 @@ package actor Session {
     func suspend(reason: String) async {
         act(machine.suspend(reason: reason))
         await flush()
+    }
+
+    /// The same for good: the process is about to end.
+    func stop() async {
+        isStopped = true
+        await suspend(reason: "bridge_stopped")
     }
 
     /// Waits until everything enqueued so far is stored, or cannot be.
@@ -252,6 +262,7 @@ package actor Session {
             room = nil
             promise.fulfil(())
         }
+        unwritten.remove(command.id)
         guard let receipt = receipts[command.id] else { return }
         receipt.writtenPromise.fulfil(.accepted)
         if !command.isAcknowledged { settle(command.id, receipt, .accepted) }
@@ -263,6 +274,11 @@ package actor Session {
         outgoingBytes = 0
         room?.fulfil(())
         room = nil
+        let lost = SessionError(.upstreamLost, "the connection to the upstream server ended before this was sent")
+        for id in unwritten {
+            if let receipt = receipts[id] { settle(id, receipt, .failed(lost)) }
+        }
+        unwritten = []
     }
 
     // MARK: Actions
@@ -272,7 +288,9 @@ package actor Session {
             switch action {
             case .openLink: openLink()
             case .closeLink: endLink()
-            case .send(let command): link?.outgoing.yield(command)
+            case .send(let command):
+                if !command.isAcknowledged { unwritten.insert(command.id) }
+                link?.outgoing.yield(command)
             case .append(let append): enqueue(append)
             case .fail(let commands, let error):
                 for id in commands {

@@ -113,6 +113,7 @@ package actor SessionDirectory {
         do {
             connection = try await connector.connect(to: upstream.endpoint(model: model, bearer: caller.bearer))
         } catch {
+            logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(upstream.name)", "bridge.error": "\(error)"])
             throw SessionError(error)
         }
         let session: Session
@@ -161,7 +162,7 @@ package actor SessionDirectory {
             try? await Task.sleep(for: .milliseconds(50))
         }
         await withDiscardingTaskGroup { group in
-            for session in sessions.values { group.addTask { await session.suspend(reason: "bridge_stopped") } }
+            for session in sessions.values { group.addTask { await session.stop() } }
         }
         tasks.finish()
     }

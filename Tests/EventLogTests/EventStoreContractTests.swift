@@ -204,19 +204,20 @@ struct EventStoreContractTests {
     }
 
     @Test(arguments: StoreKind.allCases)
-    func recoveryVisitsWhatHasNotEndedOrIsInProgress(_ kind: StoreKind) async throws {
+    func recoveryVisitsWhatIsNotAtRestOrIsInProgress(_ kind: StoreKind) async throws {
         let log = EventLog.make(try kind.makeStore())
         for (id, status, response) in [
-            ("live", SessionRecord.Status.suspended, nil), ("done", .closed, ResponseRecord.named("r", seq: 1, doneSeq: 1)),
+            ("live", SessionRecord.Status.active, nil), ("new", .connecting, nil), ("rests", .suspended, nil),
+            ("waits", .suspended, ResponseRecord.named("r", seq: 1)), ("done", .closed, ResponseRecord.named("r", seq: 1, doneSeq: 1)),
             ("open", .failed, .named("r", seq: 1)), ("ended", .closed, nil),
         ] {
             let history = try await log.createSession(.named(id, status: status))
             await history.commit(1, changes: response.map { [.response($0)] } ?? [])
         }
         let ids = try await log.sessionsNeedingRecovery()
-        #expect(ids == ["live", "open"])
+        #expect(ids == ["live", "new", "waits", "open"])
         let counts = try await log.sessionCounts()
-        #expect(counts == SessionCounts(live: 1, stored: 4))
+        #expect(counts == SessionCounts(live: 4, stored: 7))
         await log.close()
     }
 

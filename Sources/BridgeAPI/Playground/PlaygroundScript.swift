@@ -29,7 +29,8 @@ enum PlaygroundScript {
           let json = null;
           try { json = text ? JSON.parse(text) : null; } catch { json = null; }
           if (!response.ok) {
-            const why = json && json.error ? json.error.message : text.slice(0, 200) || response.statusText;
+            const why = response.status === 401 && !bridgeKey ? "This bridge asks for a key: fill in Bridge key."
+              : json && json.error ? json.error.message : text.slice(0, 200) || response.statusText;
             throw Object.assign(new Error(why), { status: response.status });
           }
           return json;
@@ -166,7 +167,7 @@ enum PlaygroundScript {
                 if (error.status === 404) return ended("The session is gone");
                 if (error.status === 401 || error.status === 403) {
                   showState("bad", "Not allowed");
-                  return complain(new Error("The bridge asks for a key: fill in Bridge key, then leave the field."));
+                  return complain(error);
                 }
                 if (again) again(); else showState("bad", error.message);
               }
@@ -342,7 +343,11 @@ enum PlaygroundScript {
             case "response.output_item.added":
             case "response.output_item.done":
               showItem(event.item, null);
-              if (items.has(event.item?.id)) items.get(event.item.id).line.dataset.open = String(event.type.endsWith("added"));
+              if (items.has(event.item?.id)) {
+                const line = items.get(event.item.id).line;
+                line.dataset.open = String(event.type.endsWith("added"));
+                line.dataset.response = event.response_id;
+              }
               return;
             case "response.text.delta":
             case "response.output_text.delta":
@@ -370,8 +375,9 @@ enum PlaygroundScript {
               return showFacts();
             case "response.done": {
               if (activeResponse === event.response?.id) activeResponse = null;
-              for (const given of event.response?.output || []) {
-                if (items.has(given.id)) items.get(given.id).line.dataset.open = "false";
+              // Not by its output: that of a response which the bridge had to end names none.
+              for (const { line } of items.values()) {
+                if (line.dataset.response === event.response?.id) line.dataset.open = "false";
               }
               const status = event.response?.status;
               const why = event.response?.status_details?.error?.message || event.response?.status_details?.reason || "";
