@@ -12,6 +12,7 @@ enum PlaygroundScript {
         let bridgeKey = "";  // in memory only
         let activeResponse = null;
         const asked = new Set();  // responses of this page, whose speech may be played
+        let asking = 0;  // requests for one that are not answered yet; the stream may be ahead of the answer
 
         // The bridge's API
 
@@ -257,9 +258,12 @@ enum PlaygroundScript {
               throw error;
             }
             const only = await dialect() === "ga" ? { output_modalities: ["text"] } : { modalities: ["text"] };
-            const made = await call("POST", path("/responses"), byID("answers").value === "text" ? { ...only, background: true }
-              : { background: true });
-            if (made && made.id) asked.add(made.id);
+            asking += 1;
+            try {
+              const made = await call("POST", path("/responses"), byID("answers").value === "text" ? { ...only, background: true }
+                : { background: true });
+              if (made && made.id) asked.add(made.id);
+            } finally { asking -= 1; }
           });
         });
 
@@ -372,6 +376,7 @@ enum PlaygroundScript {
               return play(event);
             case "response.created":
               activeResponse = event.response?.id ?? null;
+              if (asking > 0 && activeResponse !== null) asked.add(activeResponse);
               return showFacts();
             case "response.done": {
               if (activeResponse === event.response?.id) activeResponse = null;
