@@ -34,8 +34,11 @@ struct BrowserTests {
                 try await bridge.kill()
                 try await page.wait(until: Self.state(".startsWith('Connection lost, reconnecting after 1.')"))
                 #expect(try await page.evaluate("document.querySelector('#talk [data-open=true]') !== null").bool == true)
+                try await say("Are you still there?", on: page)
+                try await page.wait(until: "document.querySelector('#problem').textContent === 'The bridge cannot be reached.'")
                 try await bridge.start()
                 try await page.wait(until: Self.state("=== 'Connected'"))
+                #expect(try await page.evaluate("document.querySelector('#problem').hidden").bool == true)
                 #expect(Int(try await page.text("document.querySelector('#reconnects').textContent")) ?? 0 >= 1)
                 try await page.wait(until: "document.querySelector('#talk [data-role=bad]')?.textContent.startsWith('Response failed')")
                 try await page.wait(until: "document.querySelector('#log > li:last-child').dataset.type === 'bridge.session.suspended'")
@@ -53,7 +56,9 @@ struct BrowserTests {
                 #expect(try await page.text(Self.lastAnswer("")) == words)
                 #expect(try await numbers(page) == Array(1...record.all.count))
 
-                try await say("Are you still there?", on: page)
+                // What could not be sent still stands there.
+                #expect(try await page.text("document.querySelector('#text').value") == "Are you still there?")
+                try await page.pressEnter()
                 try await page.wait(until: Self.lastAnswer("?.includes('still there')") + Self.isDone)
                 let shown = try await numbers(page).count
 
