@@ -34,8 +34,11 @@ struct BrowserTests {
                 try await bridge.kill()
                 try await page.wait(until: Self.state(".startsWith('Connection lost, reconnecting after 1.')"))
                 #expect(try await page.evaluate("document.querySelector('#talk [data-open=true]') !== null").bool == true)
+                try await say("Are you still there?", on: page)
+                try await page.wait(until: "document.querySelector('#problem').textContent === 'The bridge cannot be reached.'")
                 try await bridge.start()
                 try await page.wait(until: Self.state("=== 'Connected'"))
+                #expect(try await page.evaluate("document.querySelector('#problem').hidden").bool == true)
                 #expect(Int(try await page.text("document.querySelector('#reconnects').textContent")) ?? 0 >= 1)
                 try await page.wait(until: "document.querySelector('#talk [data-role=bad]')?.textContent.startsWith('Response failed')")
                 try await page.wait(until: "document.querySelector('#log > li:last-child').dataset.type === 'bridge.session.suspended'")
@@ -53,7 +56,9 @@ struct BrowserTests {
                 #expect(try await page.text(Self.lastAnswer("")) == words)
                 #expect(try await numbers(page) == Array(1...record.all.count))
 
-                try await say("Are you still there?", on: page)
+                // What could not be sent still stands there.
+                #expect(try await page.text("document.querySelector('#text').value") == "Are you still there?")
+                try await page.pressEnter()
                 try await page.wait(until: Self.lastAnswer("?.includes('still there')") + Self.isDone)
                 let shown = try await numbers(page).count
 
@@ -81,6 +86,47 @@ struct BrowserTests {
                 try await record.until("bridge.session.closed")
                 #expect(try await numbers(page) == Array(1...record.all.count))
                 try await record.stop()
+            }
+        }
+    }
+
+    /// The event stream may be ahead of the answer that says which response was asked for; here it always is.
+    @Test func thePlaygroundPlaysAllOfTheSpeechItAskedFor() async throws {
+        try await BridgeProcess.run("demo") { bridge in
+            try await Browser.run { browser in
+                let page = try await browser.page()
+                try await page.open(bridge.address + "/")
+                try await page.evaluate(
+                    """
+                    window.played = 0;
+                    const start = AudioBufferSourceNode.prototype.start;
+                    AudioBufferSourceNode.prototype.start = function (...when) {
+                      window.played += this.buffer.length;
+                      return start.apply(this, when);
+                    };
+                    const ask = window.fetch;
+                    const isSpeaking = () => document.querySelector('#log [data-type="response.audio.delta"]') !== null;
+                    window.fetch = async (...request) => {
+                      const answer = await ask(...request);
+                      while (request[0].endsWith("/responses") && !isSpeaking()) await new Promise(requestAnimationFrame);
+                      return answer;
+                    };
+                    document.querySelector('#answers').value = 'default';
+                    document.querySelector('#speech').checked = true;
+                    """)
+                try await page.click("#settings button[type=submit]")
+                try await page.wait(until: Self.state("=== 'Connected'") + " && !document.querySelector('#send').disabled")
+                try await say("Say good morning", on: page)
+                try await page.wait(until: "document.querySelector('#log [data-type=\"response.done\"]') !== null")
+                let session = try await page.text("document.querySelector('#session').textContent")
+                let record = try CurlStream("\(bridge.address)/v1/sessions/\(session)/events")
+                try await record.until("response.done")
+                try await record.stop()
+                let bytes = try record.all.filter { $0.type == "response.audio.delta" }.map { event in
+                    try #require(Data(base64Encoded: try event.json()["delta"]?.string ?? "")).count
+                }
+                #expect(bytes.count > 3)
+                #expect(try await page.evaluate("window.played").int == bytes.reduce(0, +) / 2)
             }
         }
     }

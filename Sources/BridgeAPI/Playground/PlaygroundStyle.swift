@@ -67,7 +67,7 @@ enum PlaygroundStyle {
         #log summary { display: flex; gap: 0.7rem; padding: 0.25rem 0; cursor: pointer; overflow-wrap: anywhere; }
         #log summary::before { content: "▸"; color: var(--soft); }
         #log [open] summary::before { content: "▾"; }
-        #log .id { color: var(--soft); min-width: 15ch; }
+        #log .id { color: var(--soft); min-width: 5.5ch; }
         #log .type { flex: 1; }
         #log .times { color: var(--soft); }
         #log li[data-kind="error"] .type { color: var(--bad); }
@@ -79,15 +79,21 @@ enum PlaygroundStyle {
           html, body { height: auto; }
           .state { flex: 1 0 100%; }
           main { grid-template-columns: minmax(0, 1fr); }
-          .talk .scroll { min-height: 38vh; max-height: 60vh; }
+          .talk .scroll { min-height: 32vh; max-height: 60vh; }
           .log .scroll { max-height: 50vh; }
           .bar { display: grid; grid-template-columns: 1fr 1fr; }
+          .bar .check { height: auto; }
           .bar .buttons { grid-column: 1 / -1; }
           .bar button { flex: 1; }
-          #log .id { min-width: 5.5ch; }
           /* Below that a phone magnifies the page when a field is entered. */
           input, select, textarea { font-size: 16px; min-width: 0; }
         }
+        /* A phone on its side. */
+        @media (min-width: 761px) and (max-height: 560px) {
+          html, body { height: auto; }
+          .scroll { min-height: 12rem; max-height: 80vh; }
+        }
+        @media (min-width: 1000px) { #log .id { min-width: 15ch; } }
         @media (prefers-reduced-motion: no-preference) { #dot[data-state="wait"] { animation: pulse 1.2s infinite alternate; } }
         @keyframes pulse { to { opacity: 0.35; } }
         """#
