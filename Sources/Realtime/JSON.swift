@@ -111,7 +111,8 @@ package struct JSON: Sendable {
 /// Why a text is not acceptable JSON, and where.
 package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Reason: Equatable, Sendable {
-        case unexpectedEnd, unexpectedByte, badEscape, controlCharacter, badNumber, tooDeep, invalidUTF8, trailingBytes, tooLong, tooManyValues
+        case unexpectedEnd, unexpectedByte, badEscape, controlCharacter, badNumber, tooDeep, invalidUTF8, trailingBytes, tooLong,
+            tooManyValues
         case duplicateName(String)
     }
 

@@ -33,6 +33,8 @@ package actor Session {
     private let upstream: UpstreamConfiguration
     private let connector: any UpstreamConnecting
     private let tasks: TaskOwner
+    /// Told once when the store could not take this session's events.
+    private let broken: @Sendable (String) async -> Void
     private let logger: Logger
 
     /// Frames waiting for the socket; an append waits for room beyond it (API.md section 4, "Audio in").
@@ -41,7 +43,7 @@ package actor Session {
 
     init(
         machine: SessionStateMachine, history: SessionHistory, upstream: UpstreamConfiguration, connector: any UpstreamConnecting,
-        bearer: String?, tasks: TaskOwner, logger: Logger
+        bearer: String?, tasks: TaskOwner, broken: @escaping @Sendable (String) async -> Void, logger: Logger
     ) {
         id = machine.record.id
         owner = machine.record.owner
@@ -52,6 +54,7 @@ package actor Session {
         self.connector = connector
         self.bearer = bearer
         self.tasks = tasks
+        self.broken = broken
         var logger = logger
         logger[metadataKey: "bridge.session"] = "\(machine.record.id)"
         self.logger = logger
@@ -334,6 +337,7 @@ package actor Session {
         endLink()
         let error = SessionError(.storeUnavailable, "the session's history cannot be stored at the moment")
         for (id, receipt) in receipts { settle(id, receipt, .failed(error)) }
+        tasks.add { await self.broken(self.id) }
     }
 
     private static var now: Int { Int(Date().timeIntervalSince1970 * 1_000) }

@@ -254,7 +254,8 @@ struct MachineDriver {
 
     @Test func keysThatUpstreamEchoesAreMaskedInTheLog() throws {
         var driver = MachineDriver()
-        driver.receive(#"{"type":"error","error":{"code":"invalid_api_key","message":"Incorrect API key provided: sk-proj-abcdef0123456789."}}"#)
+        driver.receive(
+            #"{"type":"error","error":{"code":"invalid_api_key","message":"Incorrect API key provided: sk-proj-abcdef0123456789."}}"#)
         let frame = String(decoding: try #require(driver.frames.last), as: UTF8.self)
         #expect(frame.contains("Incorrect API key provided"))
         #expect(!frame.contains("abcdef0123456789"))
