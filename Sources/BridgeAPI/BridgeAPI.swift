@@ -53,40 +53,38 @@ package final class BridgeAPI: HTTPHandler {
 
     package func refusal(of head: RequestHead) -> Response? {
         let started = ContinuousClock.now
-        switch admission.decide(head) {
-        case .admitted: return nil
-        case .options(let allow): return finished(options(head, allow: allow), head, operation: "options", since: started)
-        case .refused(let error, let route):
-            return finished(refusal(error, head, route), head, operation: route?.operation ?? "none", since: started)
-        }
+        return answeredByHead(admission.decide(head), head, since: started)
     }
 
+    /// The whole way of one request.
     package func respond(to request: Request) async -> Response {
-        let body = request.body
-        return await respond(to: request.head) { () async throws(RequestBodyError) in try await body.next() }
+        let head = request.head
+        let started = ContinuousClock.now
+        let decision = admission.decide(head)
+        guard case .admitted(let route, let parameters, let caller) = decision else {
+            guard let response = answeredByHead(decision, head, since: started) else { preconditionFailure("neither admitted nor refused") }
+            return response
+        }
+        let call = APICall(
+            head: head, route: route, parameters: parameters, caller: caller,
+            body: BodyReader(limitBytes: configuration.maximumBodyBytes, budget: bodies, body: request.body))
+        let response = await answer(call)
+        return finished(response, head, operation: route.operation, since: started)
     }
 
     package func answered(_ head: RequestHead, status: Int) {
         metrics.answered(operation: RouteTable.operation(of: head), status: status)
     }
 
-    /// The whole way of one request.
-    /// - Parameter nextBytes: the body, piece by piece; nil after its end.
-    func respond(
-        to head: RequestHead, nextBytes: @escaping @Sendable () async throws(RequestBodyError) -> [UInt8]?
-    ) async -> Response {
-        let started = ContinuousClock.now
-        switch admission.decide(head) {
-        case .options(let allow):
-            return finished(options(head, allow: allow), head, operation: "options", since: started)
+    /// Nil for what was admitted.
+    private func answeredByHead(
+        _ decision: Admission.Decision, _ head: RequestHead, since started: ContinuousClock.Instant
+    ) -> Response? {
+        switch decision {
+        case .admitted: nil
+        case .options(let allow): finished(options(head, allow: allow), head, operation: "options", since: started)
         case .refused(let error, let route):
-            return finished(refusal(error, head, route), head, operation: route?.operation ?? "none", since: started)
-        case .admitted(let route, let parameters, let caller):
-            let call = APICall(
-                head: head, route: route, parameters: parameters, caller: caller,
-                body: BodyReader(limitBytes: configuration.maximumBodyBytes, budget: bodies, next: nextBytes))
-            let response = await answer(call)
-            return finished(response, head, operation: route.operation, since: started)
+            finished(refusal(error, head, route), head, operation: route?.operation ?? "none", since: started)
         }
     }
 

@@ -91,7 +91,8 @@ package struct Projection: Sendable {
             }
         }
         let record = ItemRecord(
-            id: id, createdSeq: seq, previousItemID: event.previousItemID ?? beginsBehind, json: Array(item.lexeme), status: item["status"]?.string,
+            id: id, createdSeq: seq, previousItemID: event.previousItemID ?? beginsBehind, json: Array(item.lexeme),
+            status: item["status"]?.string,
             responseID: outputItems.removeValue(forKey: id))
         items[id] = record
         noteAnsweredCall(record)

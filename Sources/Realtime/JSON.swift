@@ -111,7 +111,8 @@ package struct JSON: Sendable {
 /// Why a text is not acceptable JSON, and where.
 package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Reason: Equatable, Sendable {
-        case unexpectedEnd, unexpectedByte, badEscape, controlCharacter, badNumber, tooDeep, invalidUTF8, trailingBytes, tooLong
+        case unexpectedEnd, unexpectedByte, badEscape, controlCharacter, badNumber, tooDeep, invalidUTF8, trailingBytes, tooLong,
+            tooManyValues
         case duplicateName(String)
     }
 
@@ -130,6 +131,7 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         case .invalidUTF8: "the text is not valid UTF-8"
         case .trailingBytes: "something follows the JSON value, at byte \(offset)"
         case .tooLong: "the text is longer than 2 GiB"
+        case .tooManyValues: "more than a million names and values"
         case .duplicateName(let name): "the name \"\(name.prefix(64))\" appears twice in one object, at byte \(offset)"
         }
     }

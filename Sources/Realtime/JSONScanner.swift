@@ -12,6 +12,10 @@ struct JSONScanner {
     /// object of a million names costs no more than its length.
     private static let pairwiseLimit = 12
 
+    /// A node takes 16 bytes, a value of a hostile text two: without a bound 22 MiB of text would become 180 MiB of nodes. No event of
+    /// the protocol comes near it.
+    private static let maximumNodes = 1 << 20
+
     init(_ base: UnsafeBufferPointer<UInt8>, maximumDepth: Int) {
         self.base = base
         self.maximumDepth = maximumDepth
@@ -38,7 +42,8 @@ struct JSONScanner {
         }
     }
 
-    private mutating func open(_ kind: JSON.Kind) -> Int {
+    private mutating func open(_ kind: JSON.Kind) throws(JSONError) -> Int {
+        guard nodes.count < Self.maximumNodes else { throw fail(.tooManyValues) }
         nodes.append(JSONText.Node(kind: kind, escaped: false, start: UInt32(position), end: 0, next: 0))
         return nodes.count - 1
     }
@@ -64,7 +69,7 @@ struct JSONScanner {
 
     private mutating func scanObject(depth: Int) throws(JSONError) {
         guard depth <= maximumDepth else { throw fail(.tooDeep) }
-        let index = open(.object)
+        let index = try open(.object)
         position += 1
         skipSpace()
         if position < base.count, base[position] == UInt8(ascii: "}") {
@@ -100,7 +105,7 @@ struct JSONScanner {
 
     private mutating func scanArray(depth: Int) throws(JSONError) {
         guard depth <= maximumDepth else { throw fail(.tooDeep) }
-        let index = open(.array)
+        let index = try open(.array)
         position += 1
         skipSpace()
         if position < base.count, base[position] == UInt8(ascii: "]") {
@@ -124,7 +129,7 @@ struct JSONScanner {
     }
 
     private mutating func scanString() throws(JSONError) {
-        let index = open(.string)
+        let index = try open(.string)
         position += 1
         while true {
             skipPlainBytes()
@@ -184,7 +189,7 @@ struct JSONScanner {
     }
 
     private mutating func scanWord(_ word: StaticString, _ kind: JSON.Kind) throws(JSONError) {
-        let index = open(kind)
+        let index = try open(kind)
         for offset in 0..<word.utf8CodeUnitCount {
             guard position + offset < base.count else { throw fail(.unexpectedEnd) }
             guard base[position + offset] == word.utf8Start[offset] else { throw fail(.unexpectedByte) }
@@ -194,7 +199,7 @@ struct JSONScanner {
     }
 
     private mutating func scanNumber() throws(JSONError) {
-        let index = open(.number)
+        let index = try open(.number)
         if base[position] == UInt8(ascii: "-") { position += 1 }
         let leadingZero = position < base.count && base[position] == UInt8(ascii: "0")
         let digits = scanDigits()

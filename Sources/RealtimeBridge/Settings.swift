@@ -42,8 +42,8 @@ struct Settings {
             }
             http.socketMode = bits
         }
-        // Room for requests beside the streams; libmicrohttpd leaves clients beyond it waiting unanswered.
-        http.connectionLimit = api.maximumStreams + 2_000
+        // Room for requests beside the streams.
+        http.connectionLimit = api.maximumStreams + Self.connectionsBesideStreams
 
         log = EventLogConfiguration(storage: try Self.storage(reader, folder: dataFolder))
         log.synchronous = try reader.choice("synchronous", as: EventLogConfiguration.Synchronous.self) ?? .normal
@@ -83,10 +83,20 @@ struct Settings {
             throw SettingError(description: error.description)
         }
         if let bytes = try reader.int("max-body", in: 1_024...1_073_741_824) { api.maximumBodyBytes = bytes }
-        if let streams = try reader.int("max-streams", in: 1...1_000_000) { api.maximumStreams = streams }
+        // What was asked for must fit, and the server says so if it does not; the default makes do with less.
+        api.maximumStreams = try reader.int("max-streams", in: 1...1_000_000) ?? min(api.maximumStreams, affordableStreams)
         if let streams = try reader.int("max-streams-per-session", in: 1...1_000_000) { api.maximumStreamsPerSession = streams }
         if let seconds = try reader.int("stream-max-age", in: 1...86_400) { api.maximumStreamAge = .seconds(seconds) }
         return api
+    }
+
+    private static let connectionsBesideStreams = 2_000
+
+    /// Streams that the process may have open files for, beside requests, upstream connections and the store.
+    private static var affordableStreams: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
+        return max(1, Int(clamping: limit.rlim_max) - connectionsBesideStreams - 1_500)
     }
 
     /// Without keys everyone who reaches the port can use the upstream credential, so only this machine may (API.md section 6).

@@ -23,13 +23,18 @@ package actor Session {
     /// Bytes handed to the outgoing stream and not yet written.
     private var outgoingBytes = 0
     private var room: Promise<Void>?
+    /// Commands for the present link that upstream never acknowledges and that are not written yet.
+    private var unwritten: Set<CommandID> = []
     private var isBroken = false
     private var isRetired = false
+    private var isStopped = false
     /// The caller's own credential, where credentials are passed through.
     private var bearer: String?
     private let upstream: UpstreamConfiguration
     private let connector: any UpstreamConnecting
     private let tasks: TaskOwner
+    /// Told once when the store could not take this session's events.
+    private let broken: @Sendable (String) async -> Void
     private let logger: Logger
 
     /// Frames waiting for the socket; an append waits for room beyond it (API.md section 4, "Audio in").
@@ -38,7 +43,7 @@ package actor Session {
 
     init(
         machine: SessionStateMachine, history: SessionHistory, upstream: UpstreamConfiguration, connector: any UpstreamConnecting,
-        bearer: String?, tasks: TaskOwner, logger: Logger
+        bearer: String?, tasks: TaskOwner, broken: @escaping @Sendable (String) async -> Void, logger: Logger
     ) {
         id = machine.record.id
         owner = machine.record.owner
@@ -49,6 +54,7 @@ package actor Session {
         self.connector = connector
         self.bearer = bearer
         self.tasks = tasks
+        self.broken = broken
         var logger = logger
         logger[metadataKey: "bridge.session"] = "\(machine.record.id)"
         self.logger = logger
@@ -86,6 +92,7 @@ package actor Session {
     ) async throws(SessionError) -> CommandReceipt {
         if event["type"]?.string == ClientEventName.inputAudioBufferAppend.rawValue { try await waitForRoom() }
         guard !isBroken else { throw SessionError(.storeUnavailable, "the session's history cannot be stored at the moment") }
+        guard !isStopped else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
         guard !isRetired else { throw SessionError(.tooManyCommands, "the session was just put away; try again") }
         try machine.refuseIfEnded()
         let prepared = try CommandBuilder(machine: machine).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
@@ -144,6 +151,12 @@ package actor Session {
         await flush()
     }
 
+    /// The same for good: the process is about to end.
+    func stop() async {
+        isStopped = true
+        await suspend(reason: "bridge_stopped")
+    }
+
     /// Waits until everything enqueued so far is stored, or cannot be.
     private func flush() async {
         let stored = Promise<Void>()
@@ -154,11 +167,12 @@ package actor Session {
         _ = await stored.value(within: .seconds(15))
     }
 
-    /// Takes over the connection that the session was created with.
-    func adopt(_ connection: UpstreamConnection) {
+    /// Takes over the connection that the session was created with, and waits until its `session.created` is stored.
+    func adopt(_ connection: UpstreamConnection) async {
         let number = newLink()
         act(machine.firstLinkOpened(created: connection.created))
         tasks.add { await self.run(connection, number) }
+        await flush()
     }
 
     // MARK: The link
@@ -251,6 +265,7 @@ package actor Session {
             room = nil
             promise.fulfil(())
         }
+        unwritten.remove(command.id)
         guard let receipt = receipts[command.id] else { return }
         receipt.writtenPromise.fulfil(.accepted)
         if !command.isAcknowledged { settle(command.id, receipt, .accepted) }
@@ -262,6 +277,11 @@ package actor Session {
         outgoingBytes = 0
         room?.fulfil(())
         room = nil
+        let lost = SessionError(.upstreamLost, "the connection to the upstream server ended before this was sent")
+        for id in unwritten {
+            if let receipt = receipts[id] { settle(id, receipt, .failed(lost)) }
+        }
+        unwritten = []
     }
 
     // MARK: Actions
@@ -271,7 +291,9 @@ package actor Session {
             switch action {
             case .openLink: openLink()
             case .closeLink: endLink()
-            case .send(let command): link?.outgoing.yield(command)
+            case .send(let command):
+                if !command.isAcknowledged { unwritten.insert(command.id) }
+                link?.outgoing.yield(command)
             case .append(let append): enqueue(append)
             case .fail(let commands, let error):
                 for id in commands {
@@ -315,6 +337,7 @@ package actor Session {
         endLink()
         let error = SessionError(.storeUnavailable, "the session's history cannot be stored at the moment")
         for (id, receipt) in receipts { settle(id, receipt, .failed(error)) }
+        tasks.add { await self.broken(self.id) }
     }
 
     private static var now: Int { Int(Date().timeIntervalSince1970 * 1_000) }

@@ -123,6 +123,7 @@ package actor SessionDirectory {
         do {
             connection = try await connector.connect(to: upstream.endpoint(model: model, bearer: caller.bearer))
         } catch {
+            logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(upstream.name)", "bridge.error": "\(error)"])
             throw SessionError(error)
         }
         let session: Session
@@ -141,8 +142,9 @@ package actor SessionDirectory {
     package func session(_ id: String, for caller: Caller) async throws(SessionError) -> Session {
         if let session = sessions[id] {
             guard caller.sees(owner: session.owner) else { throw Self.notFound(id) }
-            guard await session.mustBeReloaded else { return session }
-            sessions[id] = nil
+            // As long as the store fails, a reload would only fail again; the session refuses commands by itself.
+            guard await session.mustBeReloaded, log.isHealthy else { return session }
+            if sessions[id] === session { sessions[id] = nil }
         }
         guard let stored = try await reading({ () async throws(EventLogError) in try await self.log.storedSession(id) }),
             caller.sees(owner: stored.record.owner),
@@ -171,7 +173,7 @@ package actor SessionDirectory {
             try? await Task.sleep(for: .milliseconds(50))
         }
         await withDiscardingTaskGroup { group in
-            for session in sessions.values { group.addTask { await session.suspend(reason: "bridge_stopped") } }
+            for session in sessions.values { group.addTask { await session.stop() } }
         }
         tasks.finish()
     }
@@ -211,7 +213,7 @@ package actor SessionDirectory {
         let history = try await log.createSession(record)
         let session = Session(
             machine: SessionStateMachine(new: record), history: history, upstream: upstream, connector: connector, bearer: caller.bearer,
-            tasks: tasks, logger: logger)
+            tasks: tasks, broken: mend, logger: logger)
         await putAwayIdle()
         sessions[record.id] = session
         return session
@@ -246,11 +248,23 @@ package actor SessionDirectory {
         if history.failure != nil { _ = try history.reload() }
         let session = Session(
             machine: SessionStateMachine(stored: stored), history: history, upstream: upstream, connector: connector, bearer: nil,
-            tasks: tasks, logger: logger)
+            tasks: tasks, broken: mend, logger: logger)
         if stored.record.status.hasEnded { history.markEnded() }
         sessions[id] = session
         await putAwayIdle()
         return session
+    }
+
+    /// Brings a session whose events could not be stored to rest as soon as the store writes again, so that its viewers see the end of
+    /// what was in progress without anybody asking.
+    private func mend(_ id: String) async {
+        while !isStopping {
+            if log.isHealthy {
+                _ = try? await session(id, for: Caller(owner: nil, seesAll: true))
+                return
+            }
+            try? await Task.sleep(for: .seconds(1))
+        }
     }
 
     private func putAwayIdle() async {

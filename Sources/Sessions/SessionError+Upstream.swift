@@ -15,9 +15,10 @@ extension SessionError {
             .upstreamUnauthorized
         case .refused(closeCode: 4004, _, _), .refused(_, _, errorCode: "model_not_found"):
             .upstreamModelNotFound
-        case .refused, .refusedAtHandshake:
+        // Trying again helps against none of these: something has to be changed first.
+        case .refused, .refusedAtHandshake, .invalidEndpoint, .tlsFailed, .badUpgrade:
             .upstreamRefused
-        case .invalidEndpoint, .dnsFailed, .unreachable, .tlsFailed, .handshakeTimeout, .badUpgrade, .closed, .messageTooLarge, .cancelled:
+        case .dnsFailed, .unreachable, .handshakeTimeout, .closed, .messageTooLarge, .cancelled:
             .upstreamUnavailable
         }
     }

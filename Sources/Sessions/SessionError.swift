@@ -30,13 +30,13 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case refusedByUpstream = "refused_by_upstream"
         /// The connection was lost after the command was written, before its answer.
         case upstreamLost = "upstream_lost"
-        /// No connection could be made: not there, DNS, TLS, time.
+        /// No connection could be made for now: not there, no such name, no answer in time.
         case upstreamUnavailable = "upstream_unavailable"
         /// The credential was refused.
         case upstreamUnauthorized = "upstream_unauthorized"
         /// The model is not there or not open to this credential.
         case upstreamModelNotFound = "upstream_model_not_found"
-        /// Refused for another reason when the connection was opened.
+        /// Refused for another reason when the connection was opened, or not to be trusted.
         case upstreamRefused = "upstream_refused"
     }
 

@@ -216,8 +216,8 @@ struct SessionStateMachine: Sendable {
 
     /// Gives the connection back and keeps the history; the next command opens another one.
     ///
-    /// Also what a session found in the store at start needs: its responses in progress get their terminal, and it is `suspended`
-    /// last, so that a process killed in between does the rest the next time.
+    /// Also what a session needs that was found running in the store: its responses in progress get their terminal, the connection that
+    /// nobody saw end is said to have ended, and it is `suspended` last, so that a process killed in between does the rest the next time.
     mutating func suspend(reason: String) -> [Action] {
         guard link != .ended else { return [] }
         let hadLink = link != .none
@@ -225,9 +225,10 @@ struct SessionStateMachine: Sendable {
         let ends =
             terminals(why: "the session was suspended (\(reason))")
             + failAll(SessionError(.upstreamLost, "the session was suspended before upstream answered (\(reason))"))
-        let wasSuspended = record.status == .suspended
+        guard record.status != .suspended else { return ends + (hadLink ? [.closeLink] : []) }
+        let disconnection = hadLink ? [] : logged(BridgeEvent.disconnected(code: nil, reason: reason, willRetry: false))
         record.status = .suspended
-        return ends + (wasSuspended ? [] : logged(BridgeEvent.suspended(reason: reason))) + (hadLink ? [.closeLink] : [])
+        return ends + disconnection + logged(BridgeEvent.suspended(reason: reason)) + (hadLink ? [.closeLink] : [])
     }
 
     /// Ends the session for good.

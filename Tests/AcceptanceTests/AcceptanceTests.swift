@@ -115,7 +115,8 @@ import Testing
             }
             let types = try await stream.until("response.done").map(\.type)
             let turn = [
-                "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed", "response.created",
+                "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed",
+                "response.created",
                 "response.done",
             ]
             #expect(types.filter(turn.contains) == turn)
@@ -162,7 +163,8 @@ import Testing
             let called = try await call(
                 "POST", "/responses", "{\"tools\":[\(tool)],\"tool_choice\":\"required\",\"input\":\"What is the weather in Paris?\"}")
             #expect(called["output"]?.elements.contains { $0["type"]?.string == "function_call" } == true)
-            let long = try await call("POST", "/responses", #"{"modalities":["text"],"background":true,"input":"count to 300"}"#, expecting: 202)
+            let long = try await call(
+                "POST", "/responses", #"{"modalities":["text"],"background":true,"input":"count to 300"}"#, expecting: 202)
             let cancelled = try await call("POST", "/responses/\(try #require(long["id"]?.string))/cancel")
             #expect(cancelled["status"]?.string == "cancelled")
             // An error of upstream's own, with the caller's event id.
@@ -206,7 +208,8 @@ import Testing
         }
         try await BridgeProcess.run("simulate", ["--dialect", "ga"]) { simulator in
             try await BridgeProcess.run(
-                "serve", ["--upstream-url", simulator.address, "--model", "gpt-realtime-2"], environment: ["OPENAI_API_KEY": "sk-invalid-0123456789abcdef"]
+                "serve", ["--upstream-url", simulator.address, "--model", "gpt-realtime-2"],
+                environment: ["OPENAI_API_KEY": "sk-invalid-0123456789abcdef"]
             ) { bridge in
                 let curl = Curl(base: bridge.address)
                 let unauthorized = try await curl("POST", "/v1/sessions")

@@ -1,4 +1,5 @@
 import EventLog
+import HTTPServer
 import Logging
 import NIOPosix
 import Realtime
@@ -9,7 +10,6 @@ import Testing
 import Upstream
 
 @testable import BridgeAPI
-@testable import HTTPServer
 
 /// The whole bridge behind its HTTP door, without a socket: requests go in as heads and bytes, answers come out.
 struct APIFixture: Sendable {
@@ -69,8 +69,7 @@ struct APIFixture: Sendable {
         let head = try Self.head(method, target, bodyBytes: body?.utf8.count, headers: headers, host: host, listener: listener)
         var response = api.refusal(of: head)
         if response == nil {
-            let pieces = Pieces(body.map { [Array($0.utf8)] } ?? [])
-            response = await api.respond(to: head) { () async throws(RequestBodyError) in await pieces.next() }
+            response = await api.respond(to: Request(head: head, body: RequestBody(Array((body ?? "").utf8))))
         }
         let answer = try #require(response)
         api.answered(head, status: answer.status)
@@ -93,25 +92,11 @@ struct APIFixture: Sendable {
         _ method: String, _ target: String, bodyBytes: Int? = nil, headers: HTTPHeaders = [:], host: String? = "localhost:8080",
         listener: ListenAddress = .tcp(host: "127.0.0.1", port: 8080)
     ) throws -> RequestHead {
-        let parsed = try RequestTarget(parsing: target)
         var fields = headers
         if let host, fields["host"] == nil { fields.add("host", host) }
-        return RequestHead(
-            method: method, target: target, path: parsed.path, segments: parsed.segments,
-            query: parsed.query.map { ($0.name, $0.value) }, headers: fields, isHTTP10: false, remoteAddress: "127.0.0.1",
-            listener: listener, contentLength: bodyBytes, hasBody: (bodyBytes ?? 0) > 0)
+        if let bodyBytes { fields.add("content-length", String(bodyBytes)) }
+        return try #require(RequestHead(method: method, target: target, headers: fields, remoteAddress: "127.0.0.1", listener: listener))
     }
-}
-
-/// A request body in pieces.
-actor Pieces {
-    private var pieces: [[UInt8]]
-
-    init(_ pieces: [[UInt8]]) {
-        self.pieces = pieces
-    }
-
-    func next() -> [UInt8]? { pieces.isEmpty ? nil : pieces.removeFirst() }
 }
 
 /// An answer as a client has it; a stream is read to its end.

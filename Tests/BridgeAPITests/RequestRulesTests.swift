@@ -188,9 +188,8 @@ import Testing
             #expect(announced.status == 413)
             #expect(announced.error?["message"]?.string?.contains("--max-body") == true)
             // Without an announced length it is found out while it comes.
-            let head = try APIFixture.head("POST", "/v1/sessions", bodyBytes: nil)
-            let pieces = Pieces([Array(large.utf8.prefix(50)), Array(large.utf8.dropFirst(50))])
-            let chunked = await bridge.api.respond(to: head) { () async throws(RequestBodyError) in await pieces.next() }
+            let head = try APIFixture.head("POST", "/v1/sessions", headers: ["transfer-encoding": "chunked"])
+            let chunked = await bridge.api.respond(to: Request(head: head, body: RequestBody(Array(large.utf8))))
             #expect(chunked.status == 413)
             let together = try await bridge.send("POST", "/v1/sessions", "{\"model\":\"" + String(repeating: "x", count: 60) + "\"}")
             #expect(together.status == 503)

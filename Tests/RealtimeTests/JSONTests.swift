@@ -36,6 +36,12 @@ import Testing
         #expect(throws: JSONError.self) { try JSON.parse(deep(1_000_000)) }
     }
 
+    @Test func theNumberOfValuesIsBounded() {
+        let many = { "[" + String(repeating: "0,", count: $0 - 2) + "0]" }
+        #expect(throws: Never.self) { try JSON.parse(many(1 << 20)) }
+        #expect { try JSON.parse(many(1 << 20 + 1)) } throws: { ($0 as? JSONError)?.reason == .tooManyValues }
+    }
+
     @Test func duplicatesAreFoundAmongMany() {
         let names = (0..<1_000).map { "\"k\($0)\":0" }
         #expect(throws: Never.self) { try JSON.parse("{" + names.joined(separator: ",") + "}") }

@@ -132,6 +132,35 @@ extension CommandOutcome {
         }
     }
 
+    /// An append is answered when it is written; when the link ends first, its caller must not wait for ever.
+    @Test func anAppendThatIsNotWrittenAnyMoreIsAnswered() async throws {
+        let upstream = ScriptedUpstream([.session(), .stall])
+        try await DirectoryFixture.run(connector: upstream) { fixture in
+            let session = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let server = try await upstream.nextConnection()
+            server.end(UpstreamEnd(.lost))
+            let append = #"{"type":"input_audio_buffer.append","audio":"AAAAAAAA"}"#
+            var receipts: [CommandReceipt] = []
+            for _ in 0..<20 { receipts.append(try await fixture.submit(session, append)) }
+            try await fixture.directory.delete(session.id, keepingHistory: true, by: fixture.anyone)
+            for receipt in receipts { #expect(await receipt.written(within: limit) != nil) }
+        }
+    }
+
+    @Test func aStoppingBridgeTakesNoCommands() async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await DirectoryFixture.run(connector: upstream) { fixture in
+            let session = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            await fixture.directory.stop(within: .zero)
+            do {
+                _ = try await fixture.submit(session, #"{"type":"input_audio_buffer.clear"}"#)
+                Issue.record("a stopping bridge took a command")
+            } catch let error as SessionError {
+                #expect(error.code == .shuttingDown)
+            }
+        }
+    }
+
     @Test func anothersSessionDoesNotExist() async throws {
         let upstream = ScriptedUpstream([.session()])
         try await DirectoryFixture.run(connector: upstream) { fixture in

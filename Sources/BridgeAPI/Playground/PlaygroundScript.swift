@@ -12,6 +12,7 @@ enum PlaygroundScript {
         let bridgeKey = "";  // in memory only
         let activeResponse = null;
         const asked = new Set();  // responses of this page, whose speech may be played
+        let asking = 0;  // requests for one that are not answered yet; the stream may be ahead of the answer
 
         // The bridge's API
 
@@ -29,7 +30,8 @@ enum PlaygroundScript {
           let json = null;
           try { json = text ? JSON.parse(text) : null; } catch { json = null; }
           if (!response.ok) {
-            const why = json && json.error ? json.error.message : text.slice(0, 200) || response.statusText;
+            const why = response.status === 401 && !bridgeKey ? "This bridge asks for a key: fill in Bridge key."
+              : json && json.error ? json.error.message : text.slice(0, 200) || response.statusText;
             throw Object.assign(new Error(why), { status: response.status });
           }
           return json;
@@ -37,8 +39,11 @@ enum PlaygroundScript {
 
         const path = (rest = "") => "/v1/sessions/" + encodeURIComponent(session.id) + rest;
 
+        let unreachable = false;  // what is complained of, so that it goes when it is over
+
         function complain(error) {
           const line = byID("problem");
+          unreachable = error?.status === 0;
           line.hidden = !error;
           line.textContent = error ? error.message : "";
         }
@@ -144,6 +149,7 @@ enum PlaygroundScript {
             opened() {
               if (wasOpen) reconnects += 1;
               wasOpen = true;
+              if (unreachable) complain(null);
               showState("open", "Connected");
               showFacts();
             },
@@ -166,7 +172,7 @@ enum PlaygroundScript {
                 if (error.status === 404) return ended("The session is gone");
                 if (error.status === 401 || error.status === 403) {
                   showState("bad", "Not allowed");
-                  return complain(new Error("The bridge asks for a key: fill in Bridge key, then leave the field."));
+                  return complain(error);
                 }
                 if (again) again(); else showState("bad", error.message);
               }
@@ -256,9 +262,12 @@ enum PlaygroundScript {
               throw error;
             }
             const only = await dialect() === "ga" ? { output_modalities: ["text"] } : { modalities: ["text"] };
-            const made = await call("POST", path("/responses"), byID("answers").value === "text" ? { ...only, background: true }
-              : { background: true });
-            if (made && made.id) asked.add(made.id);
+            asking += 1;
+            try {
+              const made = await call("POST", path("/responses"), byID("answers").value === "text" ? { ...only, background: true }
+                : { background: true });
+              if (made && made.id) asked.add(made.id);
+            } finally { asking -= 1; }
           });
         });
 
@@ -285,15 +294,28 @@ enum PlaygroundScript {
 
         const items = new Map();  // item id: { line, parts by content index }
 
-        function atEnd(list) { return list.scrollHeight - list.scrollTop - list.clientHeight < 40; }
+        // A list stays at its end until its reader scrolls up, also when the room for it changes.
+        function keepAtEnd(list) {
+          let following = true, top = 0;
+          const toEnd = () => { if (following) list.scrollTop = list.scrollHeight; };
+          list.addEventListener("scroll", () => {
+            if (list.scrollHeight - list.scrollTop - list.clientHeight < 40) following = true;
+            else if (list.scrollTop < top) following = false;
+            top = list.scrollTop;
+          });
+          new ResizeObserver(toEnd).observe(list);
+          return toEnd;
+        }
+
+        const follow = { talk: keepAtEnd(byID("talk")), log: keepAtEnd(byID("log")) };
 
         function addLine(role, text, after) {
-          const list = byID("talk"), follow = atEnd(list);
+          const list = byID("talk");
           const line = document.createElement("li");
           line.dataset.role = role;
           line.textContent = text;
           if (after) after.after(line); else list.append(line);
-          if (follow) list.scrollTop = list.scrollHeight;
+          follow.talk();
           return line;
         }
 
@@ -308,11 +330,10 @@ enum PlaygroundScript {
         }
 
         function write(item, index, text, isWhole) {
-          const list = byID("talk"), follow = atEnd(list);
           item.parts.set(index, isWhole ? text : (item.parts.get(index) || "") + text);
           const words = [...item.parts.entries()].sort((a, b) => a[0] - b[0]).map((part) => part[1]).join("\n");
           item.line.textContent = item.name ? item.name + "(" + words + ")" : words;
-          if (follow) list.scrollTop = list.scrollHeight;
+          follow.talk();
         }
 
         function showItem(given, previous) {
@@ -342,7 +363,11 @@ enum PlaygroundScript {
             case "response.output_item.added":
             case "response.output_item.done":
               showItem(event.item, null);
-              if (items.has(event.item?.id)) items.get(event.item.id).line.dataset.open = String(event.type.endsWith("added"));
+              if (items.has(event.item?.id)) {
+                const line = items.get(event.item.id).line;
+                line.dataset.open = String(event.type.endsWith("added"));
+                line.dataset.response = event.response_id;
+              }
               return;
             case "response.text.delta":
             case "response.output_text.delta":
@@ -367,11 +392,13 @@ enum PlaygroundScript {
               return play(event);
             case "response.created":
               activeResponse = event.response?.id ?? null;
+              if (asking > 0 && activeResponse !== null) asked.add(activeResponse);
               return showFacts();
             case "response.done": {
               if (activeResponse === event.response?.id) activeResponse = null;
-              for (const given of event.response?.output || []) {
-                if (items.has(given.id)) items.get(given.id).line.dataset.open = "false";
+              // Not by its output: that of a response which the bridge had to end names none.
+              for (const { line } of items.values()) {
+                if (line.dataset.response === event.response?.id) line.dataset.open = "false";
               }
               const status = event.response?.status;
               const why = event.response?.status_details?.error?.message || event.response?.status_details?.reason || "";
@@ -411,7 +438,7 @@ enum PlaygroundScript {
         function log(id, event, data) {
           byID("count").textContent = String(eventCount);
           const type = String(event.type);
-          const list = byID("log"), follow = atEnd(list);
+          const list = byID("log");
           if (group && group.type === type && type.endsWith(".delta") && group.texts.length < groupLimit) {
             group.texts.push(data);
             group.times.textContent = "×" + group.texts.length;
@@ -423,7 +450,7 @@ enum PlaygroundScript {
             list.append(group.row);
             while (list.childElementCount > logLimit) list.firstElementChild.remove();
           }
-          if (follow) list.scrollTop = list.scrollHeight;
+          follow.log();
         }
 
         function row(id, type, data) {

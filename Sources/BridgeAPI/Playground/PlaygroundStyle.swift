@@ -26,11 +26,12 @@ enum PlaygroundStyle {
         .facts dd { margin: 0; font-family: var(--mono); overflow-wrap: anywhere; }
         .bar { display: flex; flex-wrap: wrap; gap: 0.5rem 0.9rem; align-items: end; padding: 0 1rem 0.7rem; }
         .bar label { display: grid; gap: 0.15rem; font-size: 0.8rem; color: var(--soft); }
-        .bar .check { display: flex; align-items: center; gap: 0.35rem; padding-bottom: 0.45rem; }
+        .bar .check { display: flex; align-items: center; gap: 0.35rem; height: 2.4rem; }
         .buttons { display: flex; gap: 0.5rem; }
         input, select, textarea, button { font: inherit; color: inherit; border: 1px solid var(--line); border-radius: 6px;
           background: var(--panel); padding: 0.4rem 0.6rem; }
-        input[type="checkbox"] { padding: 0; }
+        input:not([type="checkbox"]), select, button { height: 2.4rem; }
+        input[type="checkbox"] { padding: 0; margin: 0; }
         textarea { resize: vertical; width: 100%; min-height: 3.1rem; }
         button { cursor: pointer; white-space: nowrap; }
         button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }
@@ -43,6 +44,9 @@ enum PlaygroundStyle {
         section { min-height: 0; display: flex; flex-direction: column; background: var(--panel); border: 1px solid var(--line);
           border-radius: 10px; padding: 0.8rem; gap: 0.6rem; }
         .scroll { flex: 1; min-height: 0; overflow-y: auto; list-style: none; margin: 0; padding: 0 0.2rem 0 0; }
+        .scroll:empty::before { color: var(--soft); }
+        #talk:empty::before { content: "Start a session, then write to it."; }
+        #log:empty::before { content: "Events show here as they come."; }
         #composer { display: flex; gap: 0.6rem; align-items: end; }
         #talk li { max-width: 88%; width: fit-content; margin: 0 0 0.6rem; padding: 0.5rem 0.75rem; border: 1px solid var(--line);
           border-radius: 10px; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -53,6 +57,7 @@ enum PlaygroundStyle {
         #talk li[data-role="bad"] { color: var(--bad); }
         #talk li[data-open="true"]::after { content: "▍"; color: var(--accent); }
         #talk li:empty::before { content: "…"; color: var(--soft); }
+        .talk h2 { line-height: 2.4rem; }
         .log-head { display: flex; gap: 0.6rem; align-items: center; }
         .log-head h2 { flex: 1; white-space: nowrap; }
         .log-head input { width: 11rem; min-width: 0; }
@@ -60,6 +65,8 @@ enum PlaygroundStyle {
         #log { font: 0.8rem/1.5 var(--mono); }
         #log li { border-top: 1px solid var(--line); }
         #log summary { display: flex; gap: 0.7rem; padding: 0.25rem 0; cursor: pointer; overflow-wrap: anywhere; }
+        #log summary::before { content: "▸"; color: var(--soft); }
+        #log [open] summary::before { content: "▾"; }
         #log .id { color: var(--soft); min-width: 5.5ch; }
         #log .type { flex: 1; }
         #log .times { color: var(--soft); }
@@ -70,12 +77,23 @@ enum PlaygroundStyle {
         .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
         @media (max-width: 760px) {
           html, body { height: auto; }
+          .state { flex: 1 0 100%; }
           main { grid-template-columns: minmax(0, 1fr); }
-          .talk .scroll { min-height: 38vh; max-height: 60vh; }
+          .talk .scroll { min-height: 32vh; max-height: 60vh; }
           .log .scroll { max-height: 50vh; }
-          .bar label { flex: 1 1 8rem; }
-          .bar .check { flex: 0 0 auto; }
+          .bar { display: grid; grid-template-columns: 1fr 1fr; }
+          .bar .check { height: auto; }
+          .bar .buttons { grid-column: 1 / -1; }
+          .bar button { flex: 1; }
+          /* Below that a phone magnifies the page when a field is entered. */
+          input, select, textarea { font-size: 16px; min-width: 0; }
         }
+        /* A phone on its side. */
+        @media (min-width: 761px) and (max-height: 560px) {
+          html, body { height: auto; }
+          .scroll { min-height: 12rem; max-height: 80vh; }
+        }
+        @media (min-width: 1000px) { #log .id { min-width: 15ch; } }
         @media (prefers-reduced-motion: no-preference) { #dot[data-state="wait"] { animation: pulse 1.2s infinite alternate; } }
         @keyframes pulse { to { opacity: 0.35; } }
         """#

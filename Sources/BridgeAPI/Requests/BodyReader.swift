@@ -32,15 +32,15 @@ final class BodyBudget: Sendable {
 
 /// Reads one request's body within the bridge's limits. What was read counts against the budget until the reader is let go.
 final class BodyReader: Sendable {
-    private let next: @Sendable () async throws(RequestBodyError) -> [UInt8]?
+    private let body: RequestBody
     private let budget: BodyBudget
     private let limitBytes: Int
     private let takenBytes = NIOLockedValueBox(0)
 
-    init(limitBytes: Int, budget: BodyBudget, next: @escaping @Sendable () async throws(RequestBodyError) -> [UInt8]?) {
+    init(limitBytes: Int, budget: BodyBudget, body: RequestBody) {
         self.limitBytes = limitBytes
         self.budget = budget
-        self.next = next
+        self.body = body
     }
 
     deinit {
@@ -50,7 +50,7 @@ final class BodyReader: Sendable {
     /// The whole body. To be called once.
     func collect() async throws -> [UInt8] {
         var whole: [UInt8] = []
-        while let bytes = try await next() {
+        while let bytes = try await body.next() {
             guard whole.count + bytes.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }
             try budget.take(bytes.count)
             takenBytes.withLockedValue { $0 += bytes.count }

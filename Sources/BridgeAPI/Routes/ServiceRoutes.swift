@@ -53,7 +53,7 @@ enum ServiceRoutes {
     static func openAPI(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         Response(
             status: 200, headers: ["content-type": "application/json", "cache-control": "no-cache"],
-            body: .bytes(Array(OpenAPIDocument.text.utf8)))
+            body: .bytes(OpenAPIDocument.bytes))
     }
 
     static func playground(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
