@@ -68,13 +68,14 @@ extension SQLiteEventStore {
 
     package func session(_ id: String) async throws(EventLogError) -> StoredSession? {
         try await read { db in
-            guard let row = try Row.fetchOne(db, sql: "SELECT * FROM session WHERE id = ?", arguments: [id]) else { return nil }
+            let session = try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM session WHERE id = ?"), arguments: [id])
+            guard let row = session else { return nil }
             let key: SessionKey = row["key"]
             let range = try Row.fetchOne(
-                db,
-                sql: """
-                    SELECT (SELECT min(seq) FROM event WHERE session = ?1), (SELECT max(seq) FROM event WHERE session = ?1)
-                    """, arguments: [key])
+                try db.cachedStatement(
+                    sql: """
+                        SELECT (SELECT min(seq) FROM event WHERE session = ?1), (SELECT max(seq) FROM event WHERE session = ?1)
+                        """), arguments: [key])
             return StoredSession(
                 record: try SessionRecord(row), items: ItemChain.ordered(try Self.items(of: id, db)),
                 responses: try Self.responses(of: id, db), firstSeq: range?[0] ?? 1, lastSeq: range?[1] ?? 0)
