@@ -46,7 +46,7 @@ struct IngestRow {
         guard counts.events > 0 else { throw BenchmarkError("no event came") }
         Report.figure(
             "\(name): delivered",
-            "\((Double(counts.events) / seconds).places(0)) events/s of \((Double(sent) / seconds).places(0)) sent, "
+            "\((Double(counts.events) / seconds).places(0)) events/s of \((Double(sent) / seconds).places(0)) handed to sockets, "
                 + "\((Double(counts.events) / Double(counts.reads)).places(1)) events a read", aim: "≥ 50000/s on 2 processors")
         Report.figure(
             "\(name): processor per event",
