@@ -58,9 +58,18 @@ final class Browser: Sendable {
         process.standardError = FileHandle.nullDevice
         process.terminationHandler = { [ended] _ in ended.put(()) }
         try process.run()
-        let handle = output.fileHandleForReading
         Thread.detachNewThread { [weak self] in
-            while case let data = handle.availableData, !data.isEmpty { self?.feed(Array(data)) }
+            // Not `availableData`, which ends the whole test run if a read fails.
+            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+            while true {
+                let count = read(output.fileHandleForReading.fileDescriptor, &buffer, buffer.count)
+                if count > 0 {
+                    self?.feed(Array(buffer[..<count]))
+                } else if count == 0 || errno != EINTR {
+                    if count < 0 { self?.failed(errno) }
+                    return
+                }
+            }
         }
     }
 
@@ -94,6 +103,10 @@ final class Browser: Sendable {
             throw BrowserError(description: "\(method): \(message["error"]?["message"]?.string ?? "no result")")
         }
         return result
+    }
+
+    private func failed(_ reason: Int32) {
+        FileHandle.standardError.write(Data("The browser cannot be read: \(String(cString: strerror(reason)))\n".utf8))
     }
 
     private func feed(_ bytes: [UInt8]) {

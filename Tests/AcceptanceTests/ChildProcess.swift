@@ -13,6 +13,7 @@ final class ChildProcess: Sendable {
     private let input = Pipe()
     private let lines = Mailbox<String>("a line from the program")
     private let ended = Mailbox<ExitCode>("the end of the program")
+    private let errorsEnded = Mailbox<Void>("the end of the program's standard error")
     private let errors: Collected
 
     /// - Parameter environment: beside the test's own variables.
@@ -36,10 +37,12 @@ final class ChildProcess: Sendable {
             if data.isEmpty { handle.readabilityHandler = nil }
             for line in splitter.withLockedValue({ $0.add(data) }) { lines.put(line) }
         }
-        errorOutput.fileHandleForReading.readabilityHandler = { handle in
+        errorOutput.fileHandleForReading.readabilityHandler = { [errorsEnded] handle in
             let data = handle.availableData
-            if data.isEmpty { handle.readabilityHandler = nil }
             collected.add(data)
+            guard data.isEmpty else { return }
+            handle.readabilityHandler = nil
+            errorsEnded.put(())
         }
         let ended = ended
         process.terminationHandler = { process in
@@ -70,10 +73,12 @@ final class ChildProcess: Sendable {
     /// Ends it at once, without a chance to tidy up; returns before it is gone.
     func kill() { signal(SIGKILL) }
 
-    /// Waits for the end; may be asked more than once.
+    /// Waits for the end; may be asked more than once. ``errorText`` is then all that it wrote.
     func exit(within limit: Duration = .seconds(20)) async throws -> ExitCode {
         let code = try await ended.next(within: limit)
         ended.put(code)
+        // The end may be known before its last words are read. A child that it left behind may hold them open.
+        if (try? await errorsEnded.next(within: .seconds(1))) != nil { errorsEnded.put(()) }
         return code
     }
 }
