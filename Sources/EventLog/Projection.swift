@@ -9,7 +9,7 @@ package struct Projection: Sendable {
     /// Finished responses keep their state but not their object, which can be large and is read from the store.
     package private(set) var responses: [String: ResponseRecord] = [:]
     /// The last `session` object that upstream sent.
-    package private(set) var configuration: [UInt8]?
+    package var configuration: [UInt8]?
     package private(set) var usage = UsageTotals()
     /// Call ids that have a `function_call_output` item.
     package private(set) var answeredCalls: Set<String> = []
