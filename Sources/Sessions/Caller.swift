@@ -4,17 +4,20 @@ package struct Caller: Sendable, Equatable {
     package let owner: String?
     /// Sees every session (the `admin` scope).
     package let seesAll: Bool
+    /// Sees sessions that belong to nobody: on a bridge without keys everyone does, with keys only who sees all.
+    package let seesOwnerless: Bool
     /// The caller's own upstream credential, where credentials are passed through. Lives in memory only.
     package let bearer: String?
 
-    package init(owner: String?, seesAll: Bool = false, bearer: String? = nil) {
+    package init(owner: String?, seesAll: Bool = false, seesOwnerless: Bool = true, bearer: String? = nil) {
         self.owner = owner
+        self.seesOwnerless = seesOwnerless
         self.seesAll = seesAll
         self.bearer = bearer
     }
 
-    /// A session without an owner is everybody's; another caller's session does not exist for this one.
+    /// Another caller's session does not exist for this one.
     package func sees(owner: String?) -> Bool {
-        seesAll || owner == nil || owner == self.owner
+        seesAll || owner == self.owner || (owner == nil && seesOwnerless)
     }
 }
