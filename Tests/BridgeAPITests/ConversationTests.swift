@@ -181,6 +181,19 @@ import Upstream
         }
     }
 
+    /// Some JSON writers escape every slash, and base64 is full of them.
+    @Test func escapedAudioIsCountedAsItIsMeant() async throws {
+        try await APIFixture.run { bridge in
+            let id = try await bridge.newSession(#"{"session":{"turn_detection":null}}"#)
+            for base64 in [String(repeating: #"\/"#, count: 6_400), String(repeating: #"\u002f///"#, count: 1_600)] {
+                let appended = try await bridge.send("POST", "/v1/sessions/\(id)/input_audio", #"{"audio":"\#(base64)"}"#)
+                #expect(appended.status == 202, "\(appended.text)")
+                #expect(appended.json?["bytes"]?.int == 4_800)
+                #expect(appended.json?["duration_ms"]?.int == 100)
+            }
+        }
+    }
+
     @Test func truncationBeyondWhatWasProducedIsClamped() async throws {
         try await APIFixture.run { bridge in
             let id = try await bridge.newSession()
