@@ -190,7 +190,11 @@ package final class MemoryEventStore: EventStore {
 
     private static func matches(_ record: SessionRecord, _ query: SessionQuery) -> Bool {
         if let statuses = query.statuses, !statuses.contains(record.status) { return false }
-        if case .exactly(let owner) = query.owner, record.owner != owner { return false }
+        switch query.owner {
+        case .any: break
+        case .exactly(let owner): guard record.owner == owner else { return false }
+        case .exactlyOrNobody(let owner): guard record.owner == nil || record.owner == owner else { return false }
+        }
         guard !query.metadata.isEmpty else { return true }
         guard let metadata = try? JSON.parse(record.metadata) else { return false }
         return query.metadata.allSatisfy { metadata[$0.key]?.string == $0.value }

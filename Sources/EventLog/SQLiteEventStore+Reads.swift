@@ -97,8 +97,13 @@ extension SQLiteEventStore {
                 conditions.append("s.status IN (\(statuses.map { _ in "?" }.joined(separator: ", ")))")
                 arguments += StatementArguments(statuses.map(\.rawValue))
             }
-            if case .exactly(let owner) = query.owner {
+            switch query.owner {
+            case .any: break
+            case .exactly(let owner):
                 conditions.append("s.owner IS ?")
+                arguments += [owner]
+            case .exactlyOrNobody(let owner):
+                conditions.append("(s.owner IS ? OR s.owner IS NULL)")
                 arguments += [owner]
             }
             for (name, value) in query.metadata {

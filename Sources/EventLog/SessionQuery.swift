@@ -6,6 +6,8 @@ package struct SessionQuery: Sendable {
         case any
         /// Nil: sessions that belong to nobody.
         case exactly(String?)
+        /// Those and the ones that belong to nobody.
+        case exactlyOrNobody(String?)
     }
 
     package var order = Order.newestFirst

@@ -183,7 +183,7 @@ final class Exchange: Sendable {
         case .suspend: return .YES
         case .cut: return .NO
         case .queueAnswer, .queueShuttingDown:
-            guard let head, let answer = answer ?? prepare(.shuttingDown, for: head) else {
+            guard let head, let answer = answer ?? prepare(.shuttingDown(head), for: head) else {
                 return .NO
             }
             if head.hasBody { connection.setIdleTimeout(context.configuration.idleTimeout) }

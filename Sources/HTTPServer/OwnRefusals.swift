@@ -2,9 +2,11 @@ extension Response {
     /// What the server itself answers where no handler does, in the shape that API clients know.
     ///
     /// - Parameter message: plain ASCII without quotes or backslashes.
-    static func ownRefusal(status: Int, code: String, message: String, closes: Bool = false) -> Response {
+    static func ownRefusal(
+        status: Int, type: String = "invalid_request_error", code: String, message: String, closes: Bool = false
+    ) -> Response {
         let json = """
-            {"error":{"message":"\(message)","type":"invalid_request_error","code":"\(code)","param":null,"event_id":null}}
+            {"error":{"message":"\(message)","type":"\(type)","code":"\(code)","param":null,"event_id":null}}
 
             """
         var headers: HTTPHeaders = ["content-type": "application/json"]
@@ -20,8 +22,15 @@ extension Response {
         ownRefusal(status: 431, code: "header_fields_too_large", message: "The request head is larger than \(limitBytes) bytes.")
     }
 
-    static let shuttingDown = ownRefusal(
-        status: 503, code: "shutting_down", message: "The server is shutting down.", closes: true)
+    /// For a request whose handler had begun. How far it came nobody knows, so clients must not repeat the request by themselves.
+    static func shuttingDown(_ head: RequestHead) -> Response {
+        var response = ownRefusal(
+            status: 503, type: "server_error", code: "shutting_down",
+            message: "The server is shutting down; what became of the request is not known.", closes: true)
+        response.headers.add("x-should-retry", "false")
+        response.headers.add("x-request-id", RequestID.of(head))
+        return response
+    }
 
     static let uploadTimedOut = ownRefusal(
         status: 408, code: "request_timeout", message: "The request body stopped arriving.", closes: true)

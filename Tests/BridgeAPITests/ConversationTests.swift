@@ -74,9 +74,12 @@ import Upstream
             let limited = try await bridge.send("POST", "/v1/sessions/\(id)/responses", #"{"input":"fail with rate_limit_exceeded"}"#)
             #expect(limited.status == 429)
             #expect(limited.code == "rate_limit_exceeded")
+            // It was made and is paid, and so would be its repetition.
+            #expect(limited.headers["x-should-retry"] == "false")
             let failed = try await bridge.send("POST", "/v1/sessions/\(id)/responses", #"{"input":"fail with server_error"}"#)
             #expect(failed.status == 502)
             #expect(failed.code == "server_error")
+            #expect(failed.headers["x-should-retry"] == "false")
             let filtered = try await bridge.send("POST", "/v1/sessions/\(id)/responses", #"{"input":"stop with content_filter"}"#)
             #expect(filtered.status == 200)
             #expect(filtered.json?["status"]?.string == "incomplete")
@@ -102,6 +105,37 @@ import Upstream
             let refused = try await bridge.send(
                 "POST", "/v1/sessions/\(id)/responses", #"{"stream":true,"max_output_tokens":"many"}"#)
             #expect(refused.status == 400, "\(refused.text)")
+        }
+    }
+
+    @Test func aStreamThatCannotBeOpenedSendsNothing() async throws {
+        try await APIFixture.run(configure: { $0.maximumStreamsPerSession = 1 }) { (bridge: APIFixture) async throws in
+            let id = try await bridge.newSession()
+            let path = "/v1/sessions/\(id)/responses"
+            let streamed = #"{"input":"say one","modalities":["text"],"stream":true}"#
+            let before = try await bridge.send("GET", "/v1/sessions/\(id)").json?["last_event_id"]?.string
+            let seat = try bridge.api.streams.registry.admit(session: id)
+            let full = try await bridge.send("POST", path, streamed)
+            #expect(full.status == 429)
+            #expect(full.code == "stream_limit_exceeded")
+            #expect(full.headers["x-should-retry"] == "true")
+            #expect(full.headers["retry-after"] != nil)
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)").json?["last_event_id"]?.string == before)
+            seat.leave()
+            // A refused response gives its place back.
+            #expect(try await bridge.send("POST", path, #"{"stream":true,"max_output_tokens":"many"}"#).status == 400)
+            #expect(bridge.api.streams.registry.gauges.open == 0)
+            let opened = try await bridge.send("POST", path, streamed)
+            #expect(opened.status == 200)
+            #expect(opened.text.contains("event: response.done"))
+            #expect(bridge.api.streams.registry.gauges.open == 0)
+            let after = try await bridge.send("GET", "/v1/sessions/\(id)").json?["last_event_id"]?.string
+            bridge.api.drain()
+            let draining = try await bridge.send("POST", path, streamed)
+            #expect(draining.status == 503)
+            #expect(draining.code == "shutting_down")
+            #expect(draining.headers["x-should-retry"] == "true")
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)").json?["last_event_id"]?.string == after)
         }
     }
 
@@ -144,6 +178,19 @@ import Upstream
             #expect(empty.status == 400)
             #expect(empty.code == "input_audio_buffer_commit_empty")
             #expect(try await bridge.send("POST", "/v1/sessions/\(id)/input_audio", #"{"audio":"AAA"}"#).code == "invalid_audio")
+        }
+    }
+
+    /// Some JSON writers escape every slash, and base64 is full of them.
+    @Test func escapedAudioIsCountedAsItIsMeant() async throws {
+        try await APIFixture.run { bridge in
+            let id = try await bridge.newSession(#"{"session":{"turn_detection":null}}"#)
+            for base64 in [String(repeating: #"\/"#, count: 6_400), String(repeating: #"\u002f///"#, count: 1_600)] {
+                let appended = try await bridge.send("POST", "/v1/sessions/\(id)/input_audio", #"{"audio":"\#(base64)"}"#)
+                #expect(appended.status == 202, "\(appended.text)")
+                #expect(appended.json?["bytes"]?.int == 4_800)
+                #expect(appended.json?["duration_ms"]?.int == 100)
+            }
         }
     }
 

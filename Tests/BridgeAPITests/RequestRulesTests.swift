@@ -199,6 +199,29 @@ import Testing
         }
     }
 
+    @Test func aBodyOfManyValuesCountsForWhatReadingItTakes() async throws {
+        try await APIFixture.run(connector: ScriptedUpstream(), configure: { $0.maximumBodyBytesTogether = 4_096 }) {
+            (bridge: APIFixture) async throws in
+            let refused = try await bridge.send("POST", "/v1/sessions", "[" + String(repeating: "0,", count: 200) + "0]")
+            #expect(refused.status == 503)
+            #expect(refused.code == "bodies_too_large_together")
+            let read = try await bridge.send("POST", "/v1/sessions", "[\"" + String(repeating: "0", count: 400) + "\"]")
+            #expect(read.status == 400)
+            #expect(bridge.api.bodies.used == 0)
+        }
+    }
+
+    @Test func eventsBeyondTheLimitAreRefusedUnread() async throws {
+        try await APIFixture.run(connector: ScriptedUpstream([.session()])) { (bridge: APIFixture) async throws in
+            let id = try await bridge.newSession()
+            // What stands after the limit is not read, so it need not even be JSON.
+            let lines = String(repeating: "{\"type\":\"input_audio_buffer.clear\"}\n", count: 257) + "{\n"
+            let answer = try await bridge.send(
+                "POST", "/v1/sessions/\(id)/events", lines, headers: ["content-type": "application/x-ndjson"])
+            #expect(answer.code == "too_many_events")
+        }
+    }
+
     @Test func anEventSourceIsToldToComeBack() async throws {
         let upstream = ScriptedUpstream([.session()])
         try await APIFixture.run(connector: upstream) { (bridge: APIFixture) async throws in

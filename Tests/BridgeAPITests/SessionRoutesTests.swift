@@ -109,6 +109,40 @@ import Upstream
             #expect(upstream.connectedEndpoints.last?.headers.first { $0.name == "Authorization" }?.value == "Bearer server-key")
             #expect(
                 try await bridge.send("GET", "/v1/sessions/\(everybodys)", headers: ["authorization": "Bearer sk-caller"]).status == 200)
+            // The list shows what can be read.
+            let callers = try await bridge.send("GET", "/v1/sessions?order=asc", headers: ["authorization": "Bearer sk-caller"])
+            #expect(callers.json?["data"]?.elements.map { $0["id"]?.string } == [id, everybodys])
+            let nobodys = try await bridge.send("GET", "/v1/sessions")
+            #expect(nobodys.json?["data"]?.elements.map { $0["id"]?.string } == [everybodys])
+        }
+    }
+
+    @Test func whatWasMadeWithoutKeysIsForTheAdminsOnceThereAreKeys() async throws {
+        try await APIFixture.run(configure: { configuration in
+            try configuration.keys.add(variable: "alice=alice-key")
+            try configuration.keys.add(file: "root:\(Digest.hex(Digest.sha256("root-key".utf8))):admin")
+        }) { bridge in
+            let id = try await bridge.directory.create(NewSession(), by: Caller(owner: nil)).id
+            let alice: HTTPHeaders = ["authorization": "Bearer alice-key"]
+            let root: HTTPHeaders = ["authorization": "Bearer root-key"]
+            for path in ["/v1/sessions/\(id)", "/v1/sessions/\(id)/items", "/v1/sessions/\(id)/responses"] {
+                let refused = try await bridge.send("GET", path, headers: alice)
+                #expect(refused.status == 404, "\(path)")
+            }
+            #expect(try await bridge.send("DELETE", "/v1/sessions/\(id)", headers: alice).status == 404)
+            #expect(try await bridge.send("GET", "/v1/sessions", headers: alice).json?["data"]?.elements.isEmpty == true)
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)", headers: root).status == 200)
+            #expect(try await bridge.send("GET", "/v1/sessions", headers: root).json?["data"]?.elements.count == 1)
+        }
+    }
+
+    @Test func metadataAreKeptWhateverBecomesOfTheSessionUpdate() async throws {
+        try await APIFixture.run(connector: ScriptedUpstream([.session()])) { bridge in
+            let id = try await bridge.newSession()
+            let late = try await bridge.send(
+                "PATCH", "/v1/sessions/\(id)", #"{"session":{"instructions":"x"},"metadata":{"user":"u1"}}"#, headers: ["prefer": "wait=0"])
+            #expect(late.status == 504)
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)").json?["metadata"]?["user"]?.string == "u1")
         }
     }
 

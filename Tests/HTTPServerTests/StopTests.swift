@@ -54,17 +54,24 @@ struct StopTests {
             })
         let address = try server.start()[0]
         let waiting = try RawClient(address)
-        try waiting.send(Self.get)
+        try waiting.send("GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: mine\r\n\r\n")
+        let unnamed = try RawClient(address)
+        try unnamed.send(Self.get)
         let uploading = try RawClient(address)
         try uploading.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc")
-        for _ in 0..<2 { try await asked.opened("the requests") }
+        for _ in 0..<3 { try await asked.opened("the requests") }
         await server.stop(within: .milliseconds(50))
-        for _ in 0..<2 { try await ended.opened("the handlers' ends") }
-        let (refused, cut) = try await offPool { [clients = Unchecked((waiting, uploading))] in
-            (try clients.value.0.readResponse(), try clients.value.1.readToEnd())
+        for _ in 0..<3 { try await ended.opened("the handlers' ends") }
+        let (refused, other, cut) = try await offPool { [clients = Unchecked((waiting, unnamed, uploading))] in
+            (try clients.value.0.readResponse(), try clients.value.1.readResponse(), try clients.value.2.readToEnd())
         }
         #expect(refused.status == 503)
         #expect(refused.text.contains("shutting_down"))
+        // What the handler has done by then nobody knows, so that the request must not be repeated.
+        #expect(refused.text.contains(#""type":"server_error""#))
+        #expect(refused.headers["x-should-retry"] == "false")
+        #expect(refused.headers["x-request-id"] == "mine")
+        #expect(other.headers["x-request-id"]?.hasPrefix("req_") == true)
         #expect(cut == "")
     }
 

@@ -13,6 +13,7 @@ enum ErrorTable {
         case let error as SessionError: answer(to: error, passesBearer: passesBearer)
         case let error as EventLogError: answer(toLog: error)
         case let error as RequestBodyError: answer(toBody: error)
+        case let error as StreamRefusal: answer(toStream: error)
         case let error as JSONError: APIError(.badRequest, code: "invalid_json", "The body is not acceptable JSON: \(error).")
         default: nil
         }
@@ -69,14 +70,16 @@ enum ErrorTable {
             param: upstream.param, eventID: (eventID ?? upstream.eventID).map(callers), retry: status == .conflict ? .never : .unsaid)
     }
 
-    /// A response that ended as `failed`: never a 200 that hides it.
+    /// A response that ended as `failed`: never a 200 that hides it, and never to be repeated without being asked, since it was paid.
     static func answer(toFailedResponse error: RealtimeError, eventID: String) -> APIError {
         if error.code == SessionError.Code.upstreamLost.rawValue {
             return APIError(
                 .badGateway, type: error.type, code: SessionError.Code.upstreamLost.rawValue, error.message, eventID: callers(eventID),
                 retry: .never)
         }
-        return answer(to: error, status: isLimit(error) ? .tooManyRequests : .badGateway, eventID: eventID)
+        var answer = answer(to: error, status: isLimit(error) ? .tooManyRequests : .badGateway, eventID: eventID)
+        answer.retry = .never
+        return answer
     }
 
     /// The id the caller knows an event by: its own if it gave one.
@@ -105,6 +108,12 @@ enum ErrorTable {
         case .locked, .corrupt, .duplicateSession:
             APIError(.internalError, code: "internal_error", "The bridge's store has a fault.", retry: .never)
         }
+    }
+
+    private static func answer(toStream refusal: StreamRefusal) -> APIError {
+        APIError(
+            refusal.status == 503 ? .serviceUnavailable : .tooManyRequests, code: refusal.code, refusal.description,
+            retry: .after(seconds: refusal.retryAfterSeconds))
     }
 
     private static func answer(toBody error: RequestBodyError) -> APIError {

@@ -1,7 +1,7 @@
 import HTTPServer
 import NIOConcurrencyHelpers
 
-/// How many bytes all request bodies in memory may have together (API.md section 7).
+/// How many bytes all request bodies in memory, and what is made of them when they are read as JSON, may have together (API.md section 7).
 final class BodyBudget: Sendable {
     private let limitBytes: Int
     private let usedBytes = NIOLockedValueBox(0)
@@ -52,10 +52,33 @@ final class BodyReader: Sendable {
         var whole: [UInt8] = []
         while let bytes = try await body.next() {
             guard whole.count + bytes.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }
-            try budget.take(bytes.count)
-            takenBytes.withLockedValue { $0 += bytes.count }
+            try take(bytes.count)
             if whole.isEmpty { whole = bytes } else { whole += bytes }
         }
+        try take(Self.bytesPerValue * min(Self.mostValues, Self.values(in: whole)))
         return whole
+    }
+
+    private func take(_ bytes: Int) throws(APIError) {
+        try budget.take(bytes)
+        takenBytes.withLockedValue { $0 += bytes }
+    }
+
+    /// A parsed value or name takes 16 bytes, in an array that doubles when it grows: of a hostile text far more than the text itself.
+    private static let bytesPerValue = 32
+    /// No JSON text with more of them is read.
+    private static let mostValues = 1 << 20
+
+    /// At least as many as there are values and names in a JSON text, since one of these bytes stands before each but the first.
+    private static func values(in text: [UInt8]) -> Int {
+        text.withUnsafeBufferPointer { bytes in
+            var count = 1
+            for byte in bytes {
+                let isBefore =
+                    byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{")
+                count += isBefore ? 1 : 0
+            }
+            return count
+        }
     }
 }

@@ -19,9 +19,6 @@ enum ClientEventRoutes {
         let events = try events(
             in: try await call.body.collect(), isLines: call.head.headers["content-type"].map { ContentType($0).isLines } ?? false)
         if events.isAlone, let event = events.list.first { return try await sendAlone(event, commands) }
-        guard events.list.count <= maximumEvents else {
-            throw APIError(.badRequest, code: "too_many_events", "There are more than \(maximumEvents) events in one request.")
-        }
         var taken: [Taken] = []
         for event in events.list { taken.append(await take(event, commands)) }
         // One wait for all of them, from here on.
@@ -101,14 +98,19 @@ enum ClientEventRoutes {
 
     // MARK: Reading
 
+    private static let tooManyEvents = APIError(
+        .badRequest, code: "too_many_events", "There are more than \(maximumEvents) events in one request.")
+
     /// - Returns: each event as a text of its own, and whether it stood alone, outside of an array.
     private static func events(in bytes: [UInt8], isLines: Bool) throws -> (list: [JSON], isAlone: Bool) {
         if !isLines {
             do {
                 let whole = try JSON.parse(bytes)
                 guard whole.kind == .array else { return ([whole], true) }
-                guard !whole.elements.isEmpty else { throw APIError(.badRequest, code: "invalid_value", "The array holds no event.") }
-                return (whole.elements.map { ClientEventBody.parsed(Array($0.lexeme)) }, false)
+                let elements = whole.elements
+                guard elements.count <= maximumEvents else { throw tooManyEvents }
+                guard !elements.isEmpty else { throw APIError(.badRequest, code: "invalid_value", "The array holds no event.") }
+                return (elements.map { ClientEventBody.parsed(Array($0.lexeme)) }, false)
             } catch let error as JSONError where error.reason == .trailingBytes {
                 // Several texts: curl sends lines as what it calls a form.
                 return (try lines(bytes), false)
@@ -123,6 +125,8 @@ enum ClientEventRoutes {
         var events: [JSON] = []
         for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             if line.allSatisfy({ $0 <= 0x20 }) { continue }
+            // Not read first and counted then: a body holds millions of short lines.
+            guard events.count < maximumEvents else { throw tooManyEvents }
             do {
                 events.append(try JSON.parse(Array(line)))
             } catch {

@@ -33,7 +33,9 @@ struct Commands: Sendable {
     /// A session reconnects with the credential of its last command. One that is everybody's must not take up a caller's own, which
     /// everybody would use from then on.
     private var submitter: Caller {
-        session.owner == call.caller.owner ? call.caller : Caller(owner: call.caller.owner, seesAll: call.caller.seesAll)
+        let caller = call.caller
+        guard session.owner != caller.owner else { return caller }
+        return Caller(owner: caller.owner, seesAll: caller.seesAll, seesOwnerless: caller.seesOwnerless)
     }
 
     func submit(_ event: JSON, rejectIfActive: Bool = false) async throws -> CommandReceipt {

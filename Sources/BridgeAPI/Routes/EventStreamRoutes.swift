@@ -49,16 +49,6 @@ enum EventStreamRoutes {
         }
         // The body of HEAD is never pulled, and nobody waits for it.
         if call.head.method == "HEAD" { request.wait = .zero }
-        return try await open(request, of: session.history, api)
-    }
-
-    static func open(_ request: StreamRequest, of history: SessionHistory, _ api: BridgeAPI) async throws -> Response {
-        do {
-            return try await api.streams.respond(to: request, of: history)
-        } catch let refusal as StreamRefusal {
-            throw APIError(
-                refusal.status == 503 ? .serviceUnavailable : .tooManyRequests, code: refusal.code, refusal.description,
-                retry: .after(seconds: refusal.retryAfterSeconds))
-        }
+        return try await api.streams.respond(to: request, of: session.history)
     }
 }

@@ -8,21 +8,23 @@ enum ResponseRoutes {
     static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         let asked = try NewResponse(BodyFields(try await call.body.collect()), dialect: commands.session.dialect)
-        let isStreamed = asked.isStreamed || call.accepts("text/event-stream")
+        // Before anything is sent: a refusal for want of a place tells clients to repeat the request.
+        let seat = asked.isStreamed || call.accepts("text/event-stream") ? try api.streams.seat(in: commands.session.history) : nil
         if let item = asked.firstItem { try await add(item, for: commands) }
         let receipt: CommandReceipt
         let result: Commands.Result
         do {
             receipt = try await commands.submit(asked.event, rejectIfActive: true)
-            let isWaitedFor = !isStreamed && !asked.isInBackground
+            let isWaitedFor = seat == nil && !asked.isInBackground
             result = try await commands.result(
                 of: receipt, until: isWaitedFor ? .finished : .confirmed, wait: Commands.defaultResponseWait)
         } catch {
+            seat?.leave()
             guard let item = asked.firstItem else { throw error }
             throw await takenBack(item, commands, because: error)
         }
         guard case .confirmed(let event, let position) = result else { return Commands.accepted(receipt) }
-        if isStreamed { return try await stream(event, position, commands) }
+        if let seat { return stream(event, position, in: seat, commands) }
         if asked.isInBackground {
             var response = Response.json(view(event), status: 202)
             response.headers.add("location", "/v1/sessions/\(commands.session.id)/responses/\(event.responseID ?? "")")
@@ -61,12 +63,14 @@ enum ResponseRoutes {
         error.status == .gatewayTimeout || error.status == .badGateway
     }
 
-    private static func stream(_ created: ServerEvent, _ position: EventPosition, _ commands: Commands) async throws -> Response {
+    private static func stream(
+        _ created: ServerEvent, _ position: EventPosition, in seat: StreamSeat, _ commands: Commands
+    ) -> Response {
         guard let id = created.responseID else { preconditionFailure("a response.created without an id was matched") }
         // From just before `response.created`: that one is the stream's first event.
         let history = commands.session.history
         let request = StreamRequest.response(id, after: history.position(ofSeq: position.seq - 1))
-        return try await EventStreamRoutes.open(request, of: history, commands.api)
+        return commands.api.streams.stream(request, of: history, in: seat)
     }
 
     private static func answer(to done: ServerEvent, _ receipt: CommandReceipt) throws(APIError) -> Response {

@@ -28,7 +28,7 @@ enum SessionRoutes {
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let page = try PageQuery(call, ascending: false)
-        var query = SessionQuery(owner: call.caller.seesAll ? .any : .exactly(call.caller.owner), limit: page.limit)
+        var query = SessionQuery(owner: owner(seenBy: call.caller), limit: page.limit)
         query.order = page.isAscending ? .oldestFirst : .newestFirst
         query.after = page.after
         query.before = page.before
@@ -47,6 +47,12 @@ enum SessionRoutes {
         let found = try await api.log.sessions(query)
         return .json(
             ListObject.value(found.summaries.map { ($0.record.id, SessionView.value($0)) }, hasMore: found.hasMore))
+    }
+
+    /// What `Caller.sees(owner:)` says of one session, for the list of all.
+    private static func owner(seenBy caller: Caller) -> SessionQuery.Owner {
+        if caller.seesAll { return .any }
+        return caller.seesOwnerless ? .exactlyOrNobody(caller.owner) : .exactly(caller.owner)
     }
 
     static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
@@ -75,9 +81,10 @@ enum SessionRoutes {
         let configuration = try fields.object("session")
         let metadata = try metadata(fields)
         if let configuration {
-            let (receipt, result) = try await commands.perform(
-                ClientEventBody.make(.sessionUpdate, [("session", JSONValue(configuration))]))
+            let receipt = try await commands.submit(ClientEventBody.make(.sessionUpdate, [("session", JSONValue(configuration))]))
+            // Whatever upstream makes of the rest, and whether or not it says so in time: the metadata are the bridge's own.
             if let metadata { try await commands.session.setMetadata(metadata) }
+            let result = try await commands.result(of: receipt, until: .confirmed)
             if case .accepted = result { return Commands.accepted(receipt) }
         } else if let metadata {
             try await commands.session.setMetadata(metadata)
@@ -100,7 +107,7 @@ enum SessionRoutes {
     /// A caller's own credential goes to the default upstream, to others only where the operator says so.
     private static func connecting(_ caller: Caller, to upstream: String?, _ api: BridgeAPI) -> Caller {
         guard let upstream, !api.configuration.passThroughUpstreams.contains(upstream) else { return caller }
-        return Caller(owner: caller.owner, seesAll: caller.seesAll)
+        return Caller(owner: caller.owner, seesAll: caller.seesAll, seesOwnerless: caller.seesOwnerless)
     }
 
     private static func dialect(_ fields: BodyFields) throws(APIError) -> Dialect? {

@@ -21,19 +21,35 @@ struct EventStreams: Sendable {
             return Response(
                 status: 200, headers: ["content-type": "application/json", "cache-control": "no-store"], body: .bytes(page))
         case .lines:
-            return Response(
-                status: 200, headers: Self.headers(contentType: "application/x-ndjson"),
-                body: .stream(try open(request, from: StreamStart(request.cursor, in: history), of: history)))
+            return stream(request, of: history, in: try seat(in: history))
         case .eventStream:
             switch try await answer(to: request, of: history) {
             case .noContent:
                 return Response(status: 204, headers: ["cache-control": "no-store"])
             case .stream(let start):
-                return Response(
-                    status: 200, headers: Self.headers(contentType: "text/event-stream"),
-                    body: .stream(try open(request, from: start, of: history)))
+                return stream(request, from: start, of: history, in: try seat(in: history))
             }
         }
+    }
+
+    /// A place for a stream that is opened later, or not at all.
+    /// - Throws: ``StreamRefusal``.
+    func seat(in history: SessionHistory) throws(StreamRefusal) -> StreamSeat {
+        try registry.admit(session: history.sessionID)
+    }
+
+    /// The stream itself, without asking whether there is anything to show.
+    /// - Parameter request: of the format `.eventStream` or `.lines`.
+    func stream(_ request: StreamRequest, of history: SessionHistory, in seat: StreamSeat) -> Response {
+        stream(request, from: StreamStart(request.cursor, in: history), of: history, in: seat)
+    }
+
+    private func stream(
+        _ request: StreamRequest, from start: StreamStart, of history: SessionHistory, in seat: StreamSeat
+    ) -> Response {
+        Response(
+            status: 200, headers: Self.headers(contentType: request.format == .lines ? "application/x-ndjson" : "text/event-stream"),
+            body: .stream(EventStreamBody(request, from: start, of: history, seat: seat, logger: logger)))
     }
 
     enum Answer: Equatable {
@@ -44,6 +60,13 @@ struct EventStreams: Sendable {
     /// Whether there is, or will be, anything to show.
     func answer(to request: StreamRequest, of history: SessionHistory) async throws(EventLogError) -> Answer {
         let start = StreamStart(request.cursor, in: history)
+        let tail = history.tail
+        if case .after(let cursor) = request.cursor, cursor.epoch == tail.epoch, cursor.seq > tail.seq,
+            case .ended = history.window(after: tail.seq, maximumBytes: 1)
+        {
+            // No id of this epoch will ever follow it.
+            return .noContent
+        }
         guard start.gap == nil else { return .stream(start) }
         if case .ended = history.window(after: start.after.seq, maximumBytes: 1) { return .noContent }
         // A first request may well ask for the next `response.done` after one.
@@ -56,12 +79,6 @@ struct EventStreams: Sendable {
     private static func event(_ seq: Int, of history: SessionHistory) async throws(EventLogError) -> LoggedEvent? {
         if case .events(let events) = history.window(after: seq - 1, maximumBytes: 1) { return events.first }
         return try await history.page(after: seq - 1, limit: 1, maximumBytes: 1).first
-    }
-
-    private func open(
-        _ request: StreamRequest, from start: StreamStart, of history: SessionHistory
-    ) throws(StreamRefusal) -> EventStreamBody {
-        EventStreamBody(request, from: start, of: history, seat: try registry.admit(session: history.sessionID), logger: logger)
     }
 
     private static func headers(contentType: String) -> HTTPHeaders {

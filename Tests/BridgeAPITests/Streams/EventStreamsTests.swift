@@ -35,13 +35,20 @@ struct EventStreamsTests {
         await session.append(delta(1))
         let streams = Self.streams()
         #expect(try await streams.respond(to: try Self.request(lastEventID: "1.1"), of: session.history).status == 200)
+        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.99999"), of: session.history).status == 200)
         await session.end()
         #expect(try await streams.respond(to: try Self.request(lastEventID: "1.1"), of: session.history).status == 200)
         #expect(try await streams.respond(to: try Self.request(lastEventID: "1.2"), of: session.history).status == 204)
         #expect(try await streams.respond(to: try Self.request(("after", "1.2")), of: session.history).status == 204)
         #expect(try await streams.respond(to: try Self.request(("from", "now")), of: session.history).status == 204)
-        // An id that was never given: the client is told so before it can be told that all is over.
-        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.3"), of: session.history).status == 200)
+        // After the end, whoever made it up: nothing can follow it.
+        for id in ["1.3", "1.99999"] {
+            #expect(try await streams.respond(to: try Self.request(lastEventID: id), of: session.history).status == 204, "\(id)")
+        }
+        // Of another epoch or no id at all: the client is told of the gap before it can be told that all is over.
+        for id in ["7.3", "nonsense"] {
+            #expect(try await streams.respond(to: try Self.request(lastEventID: id), of: session.history).status == 200, "\(id)")
+        }
         #expect(streams.registry.gauges.open == 0)
     }
 

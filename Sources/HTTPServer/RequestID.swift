@@ -1,9 +1,7 @@
-import HTTPServer
-
 /// What a request is called in its answer and in every log line.
-enum RequestID {
+package enum RequestID {
     /// The caller's own if it is 1 to 128 visible ASCII characters, else a new one.
-    static func of(_ head: RequestHead) -> String {
+    package static func of(_ head: RequestHead) -> String {
         if let id = head.headers["x-request-id"], (1...128).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
             return id
         }
