@@ -275,15 +275,18 @@ package final class SQLiteEventStore: EventStore {
         }
         guard mustLook else { return }
         let size = folder.walBytes
+        let room = folder.freeBytes
+        // Near the end of the disk in smaller steps, so that what is still to be copied back fits into what is left.
+        let step = min(Self.checkpointBytes, max(Self.unseenBytes, room / 2))
         let isDue = log.withLockedValue { log in
             if size < log.checkpointedBytes { log.checkpointedBytes = 0 }
-            guard size - log.checkpointedBytes >= Self.checkpointBytes else { return false }
+            guard size - log.checkpointedBytes >= step else { return false }
             log.checkpointedBytes = size
             log.isCheckpointing = true
             return true
         }
         guard isDue else { return }
-        if size > min(Self.truncateBytes, folder.freeBytes) {
+        if size > min(Self.truncateBytes, room) {
             truncateLog()
             log.withLockedValue { $0.isCheckpointing = false }
         } else {

@@ -71,19 +71,20 @@ struct StoreFolderTests {
         let log = EventLog.make(store)
         let histories = [try await log.createSession(.named("a")), try await log.createSession(.named("b"))]
         var largest = 0
-        for seq in 1...4000 {
-            for history in histories { await history.commit(seq, SessionHistory.frame(seq, 1500)) }
-            // The writer may just have asked for one: an operation comes after that.
-            if seq.isMultiple(of: 8) {
+        for seq in 1...2500 {
+            for history in histories {
+                await history.commit(seq, SessionHistory.frame(seq, 1500))
+                // The writer asks for a checkpoint behind its commit, and an operation comes behind that. What is committed while a
+                // checkpoint runs would be left to the next one.
                 try await log.applyRetention()
                 store.waitForCheckpoint()
                 largest = max(largest, store.folder.walBytes)
             }
         }
         let status = try FileManager.default.attributesOfItem(atPath: folder + "/events.sqlite")
-        #expect(try #require(status[.size] as? NSNumber).intValue > 8_000_000)
+        #expect(try #require(status[.size] as? NSNumber).intValue > 5_000_000)
         #expect(largest >= SQLiteEventStore.checkpointBytes)
-        #expect(largest < 2 * SQLiteEventStore.checkpointBytes)
+        #expect(largest < SQLiteEventStore.checkpointBytes * 5 / 4)
         await log.close()
     }
 }
