@@ -16,12 +16,13 @@ let warnings: [SwiftSetting] =
 // NonisolatedNonsendingByDefault
 //                           https://github.com/swiftlang/swift-evolution/blob/main/proposals/0461-async-function-isolation.md
 //                           an async call stays on its caller's actor unless it says otherwise.
-let settings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-] + warnings
+let settings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ] + warnings
 
 let nio = "swift-nio"
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: nio)
@@ -74,7 +75,9 @@ let package = Package(
         tests("HTTPServerTests", ["HTTPServer", locks, logging]),
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         room("TestSupport", ["Realtime", "Upstream", locks]),
-        tests("UpstreamTests", ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),
+        tests(
+            "UpstreamTests",
+            ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),
         room("EventLog", ["Realtime", grdb, locks, logging, deque]),
         tests("EventLogTests", ["EventLog", "Realtime", grdb, locks, logging]),
         room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging]),

@@ -264,6 +264,8 @@ package actor SessionDirectory {
     /// anyone else sees it.
     private func restored(_ id: String) async throws(EventLogError) -> Session? {
         guard let history = try await log.history(of: id) else { return nil }
+        // What an actor that was put away has still on its way into the store comes first.
+        if history.waitingBytes > 0 { await Self.settle(history) }
         if history.failure != nil { _ = try history.reload() }
         // One whose creation has not been answered yet is nobody's.
         guard let stored = try await log.storedSession(id), stored.record.status != .connecting else { return nil }
@@ -275,6 +277,12 @@ package actor SessionDirectory {
             await session.suspend(reason: isRecovering ? "bridge_restarted" : "store_failed")
         }
         return session
+    }
+
+    private static func settle(_ history: SessionHistory) async {
+        let settled = Promise<Void>()
+        history.append(LogEntry(seq: nil, frame: [], createdAtMilliseconds: 0) { _ in settled.fulfil(()) })
+        _ = await settled.value(within: loadingLimit)
     }
 
     private func session(

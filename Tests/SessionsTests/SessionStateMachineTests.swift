@@ -316,7 +316,8 @@ struct MachineDriver {
     @Test(arguments: ["0", "-1", "9223372036854775807", "1e99"])
     func aRateThatNoSoundHasCountsAsTheUsualOne(rate: String) throws {
         var driver = MachineDriver()
-        driver.receive("{\"type\":\"session.updated\",\"session\":{\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":\(rate)}}}}}")
+        driver.receive(
+            "{\"type\":\"session.updated\",\"session\":{\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":\(rate)}}}}}")
         #expect(AudioFormat.input(of: driver.machine.record).milliseconds(bytes: 48_000) == 1_000)
     }
 
