@@ -29,8 +29,9 @@ package final class SessionHistory: Sendable {
     private let writer: LogWriter
     private let epoch: Int
 
-    /// Bytes that may wait for a commit before the session has to stop reading its socket.
-    package static let roomBytes = 1024 * 1024
+    /// Bytes that may wait for a commit before the session has to stop reading its socket: enough for hundreds of events, which is more
+    /// than a commit takes time for, and for a thousand sessions together not more than half a gigabyte.
+    package static let roomBytes = 512 * 1024
 
     private struct State: Sendable {
         // Committed, hence visible.
