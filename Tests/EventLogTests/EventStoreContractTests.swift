@@ -55,7 +55,8 @@ struct EventStoreContractTests {
         let history = try await log.createSession(record)
         record.status = .closed
         record.endReason = "idle"
-        record.endedAt = 99
+        // Not so long ago that retention takes it.
+        record.endedAt = 999_999
         record.upstreamSessionID = "sess_1"
         record.generation = 3
         record.upstreamExpiresAt = 7
