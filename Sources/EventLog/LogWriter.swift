@@ -24,6 +24,8 @@ final class LogWriter: Sendable {
     private let queue = NIOLockedValueBox(Queue())
     private let counters = NIOLockedValueBox(EventLogMetrics())
     private let bell = DispatchSemaphore(value: 0)
+    /// Ends the pause before a retry.
+    private let closing = DispatchSemaphore(value: 0)
 
     private enum Job: Sendable {
         case entry(QueuedEntry)
@@ -125,6 +127,7 @@ final class LogWriter: Sendable {
                 return (false, queue.isWriterAsleep)
             }
             if isClosed { continuation.resume() }
+            closing.signal()
             if mustRing { bell.signal() }
         }
     }
@@ -136,6 +139,7 @@ final class LogWriter: Sendable {
             defer { queue.isWriterAsleep = false }
             return queue.isWriterAsleep
         }
+        closing.signal()
         if mustRing { bell.signal() }
     }
 
@@ -273,7 +277,7 @@ final class LogWriter: Sendable {
         return groups
     }
 
-    /// Visible, then released, then awake: whoever is told of an event can read it.
+    /// Visible and counted, then released, then awake: whoever is told of an event can read it.
     private func show(_ groups: [[QueuedEntry]], in entries: [QueuedEntry], _ upkeep: LogUpkeep) {
         var allSettled: [SessionHistory.Settled] = []
         allSettled.reserveCapacity(groups.count)
@@ -282,9 +286,6 @@ final class LogWriter: Sendable {
             upkeep.appended(to: group[0].history, settled)
             allSettled.append(settled)
         }
-        for entry in entries { entry.released?(.success(())) }
-        for settled in allSettled { finish(settled) }
-        upkeep.boundWindows()
         var bytes = 0
         var events = 0
         for entry in entries {
@@ -296,6 +297,9 @@ final class LogWriter: Sendable {
             counters.events += events
             counters.bytes += bytes
         }
+        for entry in entries { entry.released?(.success(())) }
+        for settled in allSettled { finish(settled) }
+        upkeep.boundWindows()
         store.committed(bytes: bytes)
     }
 
@@ -329,7 +333,7 @@ final class LogWriter: Sendable {
                 setHealthy(error)
                 let isClosing = queue.withLockedValue { $0.isClosing }
                 guard !isClosing, ContinuousClock.now < deadline else { throw error }
-                Thread.sleep(forTimeInterval: pause)
+                _ = closing.wait(timeout: .now() + pause)
                 pause = min(pause * 2, 0.5)
             }
         }

@@ -9,7 +9,7 @@ package struct Projection: Sendable {
     /// Finished responses keep their state but not their object, which can be large and is read from the store.
     package private(set) var responses: [String: ResponseRecord] = [:]
     /// The last `session` object that upstream sent.
-    package private(set) var configuration: [UInt8]?
+    package var configuration: [UInt8]?
     package private(set) var usage = UsageTotals()
     /// Call ids that have a `function_call_output` item.
     package private(set) var answeredCalls: Set<String> = []
@@ -62,7 +62,8 @@ package struct Projection: Sendable {
             return event.itemID.flatMap { items[$0] } == nil ? [] : named(event, seq)
         case .responseAudioDelta, .responseOutputAudioDelta:
             guard let delta = event.json["delta"], delta.kind == .string else { return [] }
-            return change(event.itemID, seq) { $0.producedAudioBytes += Base64.decodedCount(delta.lexeme.dropFirst().dropLast()) }
+            let bytes = Self.decodedBytes(delta)
+            return change(event.itemID, seq) { $0.producedAudioBytes += bytes }
         case .conversationItemDeleted:
             return change(event.itemID, seq) { $0.isDeleted = true }
         case .conversationItemTruncated:
@@ -91,12 +92,24 @@ package struct Projection: Sendable {
             }
         }
         let record = ItemRecord(
-            id: id, createdSeq: seq, previousItemID: event.previousItemID ?? beginsBehind, json: Array(item.lexeme),
+            id: id, createdSeq: seq, previousItemID: predecessor(event), json: Array(item.lexeme),
             status: item["status"]?.string,
             responseID: outputItems.removeValue(forKey: id))
         items[id] = record
         noteAnsweredCall(record)
         return [.item(record)]
+    }
+
+    /// Null says that the item is the conversation's first; servers that never send the member only ever append.
+    private func predecessor(_ event: ServerEvent) -> String? {
+        guard event.json["previous_item_id"] != nil else { return ItemChain.ordered(Array(items.values)).last?.id }
+        return event.previousItemID ?? beginsBehind
+    }
+
+    /// Read from the frame's own bytes, without a copy, unless the base64 is spelt with escapes (`\/`).
+    private static func decodedBytes(_ delta: JSON) -> Int {
+        guard delta.lexeme.contains(UInt8(ascii: "\\")) else { return Base64.decodedCount(delta.lexeme.dropFirst().dropLast()) }
+        return Base64.decodedCount(Array((delta.string ?? "").utf8)[...])
     }
 
     private mutating func noteAnsweredCall(_ record: ItemRecord) {
@@ -115,7 +128,8 @@ package struct Projection: Sendable {
     /// Puts the transcript into the content part it belongs to.
     private mutating func transcribed(_ event: ServerEvent, _ seq: Int) -> [ProjectionChange] {
         guard let id = event.itemID, let record = items[id], let transcript = event.json["transcript"],
-            let item = try? JSON.parse(record.json), let part = item["content"]?[event.json["content_index"]?.int ?? 0]
+            let item = try? JSON.parse(record.json), let part = item["content"]?[event.json["content_index"]?.int ?? 0],
+            part.kind == .object
         else { return [] }
         var splice = JSONSplice(item)
         splice.set("transcript", of: part, to: Array(transcript.lexeme))
@@ -123,7 +137,8 @@ package struct Projection: Sendable {
     }
 
     private mutating func created(_ event: ServerEvent, _ seq: Int) -> [ProjectionChange] {
-        guard let response = event.json["response"], let id = response["id"]?.string else { return [] }
+        // A second one of the same id changes nothing: it would open the response again and let it end twice (I9).
+        guard let response = event.json["response"], let id = response["id"]?.string, responses[id] == nil else { return [] }
         let record = ResponseRecord(
             id: id, createdSeq: seq, status: response["status"]?.string ?? "in_progress", json: Array(response.lexeme),
             token: CorrelationToken.read(from: response), isOutOfBand: response["conversation_id"]?.isNull == true)
@@ -168,8 +183,15 @@ extension ResponseRecord {
 extension UsageTotals {
     /// Adds the `usage` object of one response; null and missing counts add nothing.
     fileprivate mutating func add(_ usage: JSON?) {
-        totalTokens += usage?["total_tokens"]?.int ?? 0
-        inputTokens += usage?["input_tokens"]?.int ?? 0
-        outputTokens += usage?["output_tokens"]?.int ?? 0
+        Self.add(usage?["total_tokens"], to: &totalTokens)
+        Self.add(usage?["input_tokens"], to: &inputTokens)
+        Self.add(usage?["output_tokens"], to: &outputTokens)
+    }
+
+    /// The counts are upstream's word: a negative one is none, and a sum that does not fit stays at the largest that does.
+    private static func add(_ count: JSON?, to total: inout Int) {
+        guard let count = count?.int, count > 0 else { return }
+        let (sum, overflows) = total.addingReportingOverflow(count)
+        total = overflows ? .max : sum
     }
 }

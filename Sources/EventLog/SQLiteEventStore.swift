@@ -5,30 +5,36 @@ import NIOConcurrencyHelpers
 
 /// Keeps everything in one SQLite file, in WAL mode.
 ///
-/// One connection writes, on the log's writer thread; readers are GRDB's pool. Checkpoints copy the WAL back every 1,000 pages from a
-/// connection of their own, so that no commit waits for their two fsyncs.
+/// One connection writes, on the log's writer thread; readers are GRDB's pool. Checkpoints copy the WAL back every 4 MiB from a
+/// connection of their own, so that no commit waits for their two fsyncs. Where the disk has less room left than the WAL takes, or has
+/// none, the writer waits for a checkpoint that gives the WAL's room back.
 package final class SQLiteEventStore: EventStore {
     package let epoch: Int
     package let secret: [UInt8]
 
     let pool: DatabasePool
-    private let folder: StoreFolder
+    let folder: StoreFolder
     private let checkpointer: DatabaseQueue
     private let checkpoints = DispatchQueue(label: "event-log.checkpoint")
     private let log = NIOLockedValueBox(WriteAheadLog())
 
     private struct WriteAheadLog: Sendable {
-        /// Roughly what was written since the last checkpoint.
-        var pages = 0
+        /// Of entries, since the file's size was last looked at.
+        var unseenCommits = 0
+        var unseenBytes = 0
+        /// The file's size at the last checkpoint, or 0 if it has started over since.
+        var checkpointedBytes = 0
         var isCheckpointing = false
+        /// A write failed for want of room, and none has succeeded since.
+        var isOutOfRoom = false
     }
 
-    private static let pageBytes = 4096
     /// A batch of 1,000 sessions touches a page of each; with SQLite's 2 MiB it would spill them while it runs.
     private static let writerCacheKibibytes = 16 * 1024
-    /// A lone event touches the leaf of its session, an inner page now and then, and the projection row it changes.
-    private static let pagesPerCommit = 2
-    private static let checkpointPages = 1000
+    /// The file's size is looked at after so many commits or bytes of entries; one look costs a twentieth of a commit.
+    private static let unseenCommits = 16
+    private static let unseenBytes = 256 * 1024
+    static let checkpointBytes = 4 * 1024 * 1024
     /// Readers that never let the WAL start over let it grow; past this the writer waits for them.
     private static let truncateBytes = 64 * 1024 * 1024
     private static let reclaimPages = 4096
@@ -66,8 +72,13 @@ package final class SQLiteEventStore: EventStore {
                 try db.execute(sql: "PRAGMA synchronous = FULL")
                 let begun = try Self.begin(run, db)
                 // GRDB sets NORMAL when it turns WAL on, after `prepareDatabase`.
+                // Without a limit of 0 a WAL that starts over would keep the size it once had, and its size would not tell what it holds.
                 try db.execute(
-                    sql: "PRAGMA synchronous = \(synchronous.rawValue); PRAGMA cache_size = -\(Self.writerCacheKibibytes)")
+                    sql: """
+                        PRAGMA synchronous = \(synchronous.rawValue);
+                        PRAGMA cache_size = -\(Self.writerCacheKibibytes);
+                        PRAGMA journal_size_limit = 0
+                        """)
                 return begun
             }
             checkpointer = try DatabaseQueue(path: folder.databasePath, configuration: configuration)
@@ -107,10 +118,29 @@ package final class SQLiteEventStore: EventStore {
 
     private func write<T>(_ body: (Database) throws -> T) throws(EventLogError) -> T {
         do {
-            return try pool.write(body)
+            let value = try pool.write(body)
+            log.withLockedValue { $0.isOutOfRoom = false }
+            return value
         } catch {
+            let code = (error as? DatabaseError)?.resultCode
+            if code == .SQLITE_FULL || code == .SQLITE_IOERR { ranOutOfRoom() }
             throw EventLogError(sqlite: error)
         }
+    }
+
+    /// It may be the WAL that fills the disk. Once in a row of failures; then ``probe()`` sees to it.
+    private func ranOutOfRoom() {
+        let isFirst = log.withLockedValue { log in
+            defer { log.isOutOfRoom = true }
+            return !log.isOutOfRoom
+        }
+        if isFirst { truncateLog() }
+    }
+
+    /// Copies all of the WAL back and gives its room to the file system. Failing is harmless, the next one does it: readers may hold pages
+    /// back, the disk may be full.
+    private func truncateLog() {
+        _ = try? pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
     }
 
     package func commit(_ writes: [StoreWrite]) throws(EventLogError) {
@@ -138,15 +168,14 @@ package final class SQLiteEventStore: EventStore {
     }
 
     package func createSession(_ record: SessionRecord) throws(EventLogError) -> SessionKey {
-        do {
-            return try pool.write { db in
+        do throws(EventLogError) {
+            return try write { db in
                 try record.insert(db)
                 return db.lastInsertedRowID
             }
-        } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
-            throw .duplicateSession
         } catch {
-            throw EventLogError(sqlite: error)
+            let isDuplicate = (error.cause as? DatabaseError)?.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE
+            throw isDuplicate ? .duplicateSession : error
         }
     }
 
@@ -228,6 +257,7 @@ package final class SQLiteEventStore: EventStore {
     }
 
     package func probe() throws(EventLogError) {
+        truncateLog()
         // An update in place may fit where nothing else does, so it has to be new pages, and they have to be committed.
         try write { db in try db.execute(sql: "INSERT OR REPLACE INTO probe VALUES (1, zeroblob(65536))") }
         try write { db in try db.execute(sql: "DELETE FROM probe") }
@@ -236,17 +266,28 @@ package final class SQLiteEventStore: EventStore {
     // MARK: Checkpoints and end
 
     package func committed(bytes: Int) {
+        let mustLook = log.withLockedValue { log in
+            log.unseenCommits += 1
+            log.unseenBytes += bytes
+            guard log.unseenCommits >= Self.unseenCommits || log.unseenBytes >= Self.unseenBytes else { return false }
+            (log.unseenCommits, log.unseenBytes) = (0, 0)
+            return !log.isCheckpointing
+        }
+        guard mustLook else { return }
+        let size = folder.walBytes
+        let room = folder.freeBytes
+        // Near the end of the disk in smaller steps, so that what is still to be copied back fits into what is left.
+        let step = min(Self.checkpointBytes, max(Self.unseenBytes, room / 2))
         let isDue = log.withLockedValue { log in
-            log.pages += bytes / Self.pageBytes + Self.pagesPerCommit
-            guard log.pages >= Self.checkpointPages, !log.isCheckpointing else { return false }
-            log.pages = 0
+            if size < log.checkpointedBytes { log.checkpointedBytes = 0 }
+            guard size - log.checkpointedBytes >= step else { return false }
+            log.checkpointedBytes = size
             log.isCheckpointing = true
             return true
         }
         guard isDue else { return }
-        // Failing is harmless, the next one does it: readers may hold pages back, the disk may be full.
-        if folder.walBytes > Self.truncateBytes {
-            _ = try? pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+        if size > min(Self.truncateBytes, room) {
+            truncateLog()
             log.withLockedValue { $0.isCheckpointing = false }
         } else {
             checkpoints.async {
@@ -256,10 +297,15 @@ package final class SQLiteEventStore: EventStore {
         }
     }
 
+    /// Blocks until no checkpoint runs beside the writer.
+    func waitForCheckpoint() {
+        checkpoints.sync {}
+    }
+
     package func close() throws(EventLogError) {
         defer { folder.release() }
         do {
-            checkpoints.sync {}
+            waitForCheckpoint()
             // GRDB closes its readers last, and those, being read-only, would leave the WAL behind.
             try pool.close()
             try checkpointer.inDatabase { db in

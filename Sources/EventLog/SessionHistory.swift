@@ -92,8 +92,9 @@ package final class SessionHistory: Sendable {
 
     /// Enqueues one step without waiting; commits of all sessions are shared, a lone one takes tens of microseconds.
     ///
-    /// Only the session's one writer calls it, with seqs that rise by 1 from the tail's. Once committed the event is visible, then
-    /// `released` runs, then readers wake. After a failure every further entry fails the same way until ``reload()``.
+    /// Only the session's one writer calls it, with seqs that rise by 1 from the tail's; any other seq is a failure. Once committed the
+    /// event is visible, then `released` runs, then readers wake. After a failure every further entry, and what still waits, fails the
+    /// same way until ``reload()``.
     package func append(_ entry: LogEntry) {
         let bytes = entry.waitingBytes
         let queued: Result<QueuedEntry, EventLogError> = state.withLockedValue { state in
@@ -101,7 +102,12 @@ package final class SessionHistory: Sendable {
             var event: StoreWrite.Event?
             var logged: LoggedEvent?
             if let seq = entry.seq {
-                precondition(seq == state.enqueuedSeq + 1, "event \(seq) of \(sessionID) appended after \(state.enqueuedSeq)")
+                guard seq == state.enqueuedSeq + 1 else {
+                    // Two have taken themselves for the session's one writer, as can happen after the store has failed.
+                    let failure = EventLogError(.corrupt, "An event was appended that does not follow the session's last one.")
+                    state.failure = failure
+                    return .failure(failure)
+                }
                 state.enqueuedSeq = seq
                 state.enqueuedBytes += entry.frame.count + StoredEvent.overheadBytes
                 event = StoreWrite.Event(

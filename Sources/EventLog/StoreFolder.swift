@@ -39,6 +39,14 @@ final class StoreFolder: Sendable {
         return stat(databasePath + "-wal", &status) == 0 ? Int(status.st_size) : 0
     }
 
+    /// What is left for us on the folder's file system; no bound where it does not tell.
+    var freeBytes: Int {
+        var status = statvfs()
+        guard statvfs(databasePath, &status) == 0 else { return .max }
+        let (bytes, overflows) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
+        return overflows ? .max : bytes
+    }
+
     func release() {
         flock(lock.fileDescriptor, LOCK_UN)
     }

@@ -99,8 +99,10 @@ package struct JSON: Sendable {
 
     /// Reads a JSON text: valid UTF-8, RFC 8259 grammar, no duplicate member names, nothing after the value.
     /// - Parameter maximumDepth: nesting of objects and arrays that is still accepted; API.md sets 64 for requests.
-    package static func parse(_ bytes: [UInt8], maximumDepth: Int = 64) throws(JSONError) -> JSON {
-        JSON(text: try JSONText(bytes, maximumDepth: maximumDepth), index: 0)
+    package static func parse(
+        _ bytes: [UInt8], maximumDepth: Int = 64, refusingDuplicates: Bool = true
+    ) throws(JSONError) -> JSON {
+        JSON(text: try JSONText(bytes, maximumDepth: maximumDepth, refusingDuplicates: refusingDuplicates), index: 0)
     }
 
     package static func parse(_ text: String, maximumDepth: Int = 64) throws(JSONError) -> JSON {

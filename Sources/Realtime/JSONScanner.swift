@@ -4,6 +4,7 @@
 struct JSONScanner {
     private let base: UnsafeBufferPointer<UInt8>
     private let maximumDepth: Int
+    private let refusingDuplicates: Bool
     private var position = 0
     private(set) var nodes: [JSONText.Node] = []
     private(set) var sawNonASCII = false
@@ -16,8 +17,9 @@ struct JSONScanner {
     /// the protocol comes near it.
     private static let maximumNodes = 1 << 20
 
-    init(_ base: UnsafeBufferPointer<UInt8>, maximumDepth: Int) {
+    init(_ base: UnsafeBufferPointer<UInt8>, maximumDepth: Int, refusingDuplicates: Bool) {
         self.base = base
+        self.refusingDuplicates = refusingDuplicates
         self.maximumDepth = maximumDepth
         nodes.reserveCapacity(min(32, 4 + base.count / 16))
     }
@@ -100,7 +102,7 @@ struct JSONScanner {
             skipSpace()
         }
         close(index)
-        if names > 1 { try refuseDuplicates(in: index, count: names) }
+        if names > 1, refusingDuplicates { try refuseDuplicates(in: index, count: names) }
     }
 
     private mutating func scanArray(depth: Int) throws(JSONError) {

@@ -14,10 +14,10 @@ final class JSONText: Sendable {
     let bytes: [UInt8]
     let nodes: [Node]
 
-    init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONError) {
+    init(_ bytes: [UInt8], maximumDepth: Int, refusingDuplicates: Bool) throws(JSONError) {
         guard bytes.count < Int(Int32.max) else { throw JSONError(reason: .tooLong, offset: 0) }
         let scanned = bytes.withUnsafeBufferPointer { buffer -> Result<JSONScanner, JSONError> in
-            var scanner = JSONScanner(buffer, maximumDepth: maximumDepth)
+            var scanner = JSONScanner(buffer, maximumDepth: maximumDepth, refusingDuplicates: refusingDuplicates)
             do throws(JSONError) {
                 try scanner.scanText()
                 return .success(scanner)

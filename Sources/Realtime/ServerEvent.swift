@@ -19,9 +19,11 @@ package struct ServerEvent: Sendable {
     /// Upstream frames nest deeper than the bridge lets its own callers go (tool schemas echoed back), but not without end.
     private static let maximumDepth = 256
 
+    /// Upstream's members may come twice, of which the first is read: the frame is passed on as it is.
+    ///
     /// Fails for a frame that is not a JSON object with a string `type`; such a frame is logged as `bridge.upstream.malformed`.
     package init?(_ frame: [UInt8]) {
-        guard let json = try? JSON.parse(frame, maximumDepth: Self.maximumDepth) else { return nil }
+        guard let json = try? JSON.parse(frame, maximumDepth: Self.maximumDepth, refusingDuplicates: false) else { return nil }
         self.init(json)
     }
 

@@ -81,7 +81,8 @@ private struct BridgeService: Service {
         // Streams end at once and say when to come back; requests in progress are answered as their responses end, or are told that
         // the session was suspended.
         api.drain()
-        async let front: Void = server.stop(within: drainTimeout)
+        // The front waits a little longer, so that it is the sessions' word that the waiting get.
+        async let front: Void = server.stop(within: drainTimeout + .seconds(5))
         await directory.stop(within: drainTimeout)
         await front
     }

@@ -21,6 +21,12 @@ package struct AudioFormat: Sendable, Equatable {
         format(of: record, beta: "output_audio_format", ga: "output")
     }
 
+    /// Upstream's word is not trusted with arithmetic: a rate that no sound has counts as the usual one.
+    private static func rate(_ stated: Int?) -> Int {
+        guard let stated, (1...768_000).contains(stated) else { return pcm16.samplesPerSecond }
+        return stated
+    }
+
     private static func format(of record: SessionRecord, beta: String, ga: String) -> AudioFormat {
         guard let session = record.configuration.flatMap({ try? JSON.parse($0, maximumDepth: 256) }) else { return pcm16 }
         let nested = session["audio"]?[ga]?["format"]
@@ -28,7 +34,7 @@ package struct AudioFormat: Sendable, Equatable {
         case let name? where name == "g711_ulaw" || name == "g711_alaw" || name == "audio/pcmu" || name == "audio/pcma":
             return AudioFormat(name: name, bytesPerSample: 1, samplesPerSecond: 8_000)
         case let name?:
-            return AudioFormat(name: name, bytesPerSample: 2, samplesPerSecond: nested?["rate"]?.int ?? pcm16.samplesPerSecond)
+            return AudioFormat(name: name, bytesPerSample: 2, samplesPerSecond: rate(nested?["rate"]?.int))
         case nil:
             return pcm16
         }

@@ -24,6 +24,7 @@ struct ReplyMatcher: Sendable {
     private var running: [String: Command] = [:]
     /// Items that server VAD has named: their `committed` answers nobody's commit.
     private var vadItems: Set<String> = []
+    private static let maximumVADItems = 64
 
     /// What was written and not yet answered, oldest first.
     var unanswered: [Command] { waiting }
@@ -50,6 +51,8 @@ struct ReplyMatcher: Sendable {
             guard let item = event.itemID else { return [] }
             return first { $0 == .itemRetrieve(itemID: item) }
         case .inputAudioBufferSpeechStopped, .inputAudioBufferTimeoutTriggered:
+            // An upstream that never commits what it names must not make this grow.
+            if vadItems.count >= Self.maximumVADItems { vadItems = [] }
             if let item = event.itemID { vadItems.insert(item) }
             return []
         case .inputAudioBufferCommitted:
@@ -83,7 +86,7 @@ struct ReplyMatcher: Sendable {
     private mutating func created(_ event: ServerEvent) -> [Match] {
         // Without a token it is the server's own (VAD).
         guard let response = event.json["response"], let id = response["id"]?.string, let token = CorrelationToken.read(from: response),
-            let index = waiting.firstIndex(where: { $0.kind.token == token })
+            running[id] == nil, let index = waiting.firstIndex(where: { $0.kind.token == token })
         else { return [] }
         let command = waiting.remove(at: index)
         running[id] = command

@@ -18,8 +18,15 @@ package actor Session {
     private var receipts: [CommandID: CommandReceipt] = [:]
     private var nextCommand: CommandID = 1
     /// The upstream connection in use, or being made; callbacks of an earlier one are told apart by its number.
-    private var link: (number: Int, outgoing: AsyncStream<Command>.Continuation, outbox: AsyncStream<Command>)?
+    private var link: Link?
     private var links = 0
+    private struct Link {
+        let number: Int
+        let outgoing: AsyncStream<Command>.Continuation
+        let outbox: AsyncStream<Command>
+        /// Comes when the link is given up, so that a connection still being made is not waited for.
+        let ended = Promise<Void>()
+    }
     /// Bytes handed to the outgoing stream and not yet written.
     private var outgoingBytes = 0
     private var room: Promise<Void>?
@@ -35,6 +42,9 @@ package actor Session {
     private let tasks: TaskOwner
     /// Told once when the store could not take this session's events.
     private let broken: @Sendable (String) async -> Void
+    private let openLinks: OpenLinks
+    /// How long upstream may take to confirm a configuration.
+    private let configurationTime: Duration
     private let logger: Logger
 
     /// Frames waiting for the socket; an append waits for room beyond it (API.md section 4, "Audio in").
@@ -43,7 +53,8 @@ package actor Session {
 
     init(
         machine: SessionStateMachine, history: SessionHistory, upstream: UpstreamConfiguration, connector: any UpstreamConnecting,
-        bearer: String?, tasks: TaskOwner, broken: @escaping @Sendable (String) async -> Void, logger: Logger
+        bearer: String?, tasks: TaskOwner, broken: @escaping @Sendable (String) async -> Void, openLinks: OpenLinks,
+        configurationTime: Duration, logger: Logger
     ) {
         id = machine.record.id
         owner = machine.record.owner
@@ -55,6 +66,8 @@ package actor Session {
         self.bearer = bearer
         self.tasks = tasks
         self.broken = broken
+        self.openLinks = openLinks
+        self.configurationTime = configurationTime
         var logger = logger
         logger[metadataKey: "bridge.session"] = "\(machine.record.id)"
         self.logger = logger
@@ -90,10 +103,12 @@ package actor Session {
     package func submit(
         _ event: JSON, by caller: Caller, rejectIfActive: Bool = false
     ) async throws(SessionError) -> CommandReceipt {
-        if event["type"]?.string == ClientEventName.inputAudioBufferAppend.rawValue { try await waitForRoom() }
+        try await waitForRoom()
         guard !isBroken else { throw SessionError(.storeUnavailable, "the session's history cannot be stored at the moment") }
         guard !isStopped else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
         guard !isRetired else { throw SessionError(.tooManyCommands, "the session was just put away; try again") }
+        // In the list already, but its creation is not answered yet.
+        guard machine.record.generation > 0 else { throw SessionError(.tooManyCommands, "the session is still being created; try again") }
         try machine.refuseIfEnded()
         let prepared = try CommandBuilder(machine: machine).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
         // A session that was found in the store has no credential in memory; the next caller's serves.
@@ -104,7 +119,6 @@ package actor Session {
             finishedPromise: Promise())
         for command in prepared.commands {
             let actions = try machine.take(command)
-            outgoingBytes += command.event.frame.count
             nextCommand = command.id + 1
             // A split append is done when its last frame is.
             if command.id == prepared.commands.last?.id { receipts[command.id] = receipt }
@@ -114,6 +128,7 @@ package actor Session {
     }
 
     package func setMetadata(_ metadata: [UInt8]) async throws(SessionError) {
+        guard !isBroken, !isRetired else { throw SessionError(.storeUnavailable, "the change cannot be stored at the moment") }
         try machine.refuseIfEnded()
         machine.setMetadata(metadata)
         let stored = Promise<Bool>()
@@ -127,11 +142,11 @@ package actor Session {
     }
 
     private func waitForRoom() async throws(SessionError) {
-        while outgoingBytes > Self.outgoingLimitBytes {
+        while outgoingBytes + machine.queuedBytes > Self.outgoingLimitBytes {
             let promise = room ?? Promise<Void>()
             room = promise
             guard await promise.value(within: Self.roomLimit) != nil else {
-                throw SessionError(.tooManyCommands, "upstream takes audio more slowly than it is sent; 1 MiB waits already")
+                throw SessionError(.tooManyCommands, "upstream takes less than it is sent; 1 MiB waits already")
             }
         }
     }
@@ -140,6 +155,7 @@ package actor Session {
 
     /// Ends it for good and waits until that is stored.
     package func close(reason: String) async {
+        guard !isBroken, !isRetired else { return }
         act(machine.close(reason: reason, at: Self.now / 1_000))
         await flush()
         history.markEnded()
@@ -147,6 +163,7 @@ package actor Session {
 
     /// Gives the upstream connection back, keeps the history, and waits until that is stored.
     func suspend(reason: String) async {
+        guard !isBroken, !isRetired else { return }
         act(machine.suspend(reason: reason))
         await flush()
     }
@@ -179,8 +196,10 @@ package actor Session {
 
     private func newLink() -> Int {
         links += 1
+        // Unbounded by itself: ``outgoingBytes`` and the limit of waiting commands bound it.
         let (stream, continuation) = AsyncStream<Command>.makeStream(bufferingPolicy: .unbounded)
-        link = (links, continuation, stream)
+        link = Link(number: links, outgoing: continuation, outbox: stream)
+        openLinks.opened()
         return links
     }
 
@@ -193,7 +212,8 @@ package actor Session {
     private func connect(to endpoint: UpstreamEndpoint, _ number: Int) async {
         let connection: UpstreamConnection
         do {
-            connection = try await connector.connect(to: endpoint)
+            guard let opened = try await self.connection(to: endpoint, unless: link?.ended) else { return }
+            connection = opened
         } catch {
             logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(endpoint.name)", "bridge.error": "\(error)"])
             guard isCurrent(number) else { return }
@@ -211,11 +231,44 @@ package actor Session {
         await run(connection, number)
     }
 
+    /// A connection, or nil if the link was given up while it was being made.
+    private nonisolated func connection(
+        to endpoint: UpstreamEndpoint, unless ended: Promise<Void>?
+    ) async throws(UpstreamError) -> UpstreamConnection? {
+        let connector = connector
+        let outcome = await withTaskGroup(of: Result<UpstreamConnection, UpstreamError>?.self) { group in
+            group.addTask {
+                do throws(UpstreamError) {
+                    return .success(try await connector.connect(to: endpoint))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                // The connector has a limit of its own, which is shorter.
+                _ = await ended?.value(within: .seconds(60))
+                return nil
+            }
+            let first = await group.next() ?? nil
+            // A connection that comes in the same moment as the end is dropped, which closes it.
+            group.cancelAll()
+            return first
+        }
+        return try outcome?.get()
+    }
+
     /// Moves frames both ways until the connection ends: one task writes, this one reads.
     private func run(_ connection: UpstreamConnection, _ number: Int) async {
         guard let link, link.number == number else { return await connection.close() }
         let outbox = link.outbox
+        let isConfiguring = machine.isConfiguring
         await withDiscardingTaskGroup { group in
+            if isConfiguring {
+                group.addTask {
+                    try? await Task.sleep(for: self.configurationTime)
+                    await self.configurationTimedOut(number)
+                }
+            }
             group.addTask {
                 for await command in outbox {
                     // What was taken for a link that has ended since must not be sent: its caller was told that it was lost.
@@ -225,7 +278,7 @@ package actor Session {
                     } catch {
                         break
                     }
-                    await self.written(command)
+                    await self.written(command, number)
                 }
                 // The stream ends when the link does, from whichever side.
                 await connection.close()
@@ -241,6 +294,7 @@ package actor Session {
                     break reading
                 }
             }
+            group.cancelAll()
         }
     }
 
@@ -248,20 +302,30 @@ package actor Session {
 
     private func received(_ frame: [UInt8], _ number: Int) {
         guard isCurrent(number) else { return }
-        act(machine.received(frame))
+        act(machine.received(frame, secrets: secrets))
     }
+
+    private func configurationTimedOut(_ number: Int) {
+        guard isCurrent(number), !Task.isCancelled else { return }
+        act(machine.configurationTimedOut())
+    }
+
+    /// What must not be seen in anything upstream says.
+    private var secrets: [String] { [bearer, upstream.apiKey].compactMap { $0 } }
 
     private func ended(_ end: UpstreamEnd, _ number: Int) {
         guard isCurrent(number) else { return }
         logger.info(
             "upstream connection ended", metadata: ["bridge.end": "\(end.kind)", "bridge.code": "\(end.code.map(String.init) ?? "-")"])
         endLink()
-        act(machine.linkLost(code: end.code.map(Int.init), reason: end.reason.isEmpty ? end.kind.words : end.reason))
+        let reason = Secrets.masked(end.reason, also: secrets)
+        act(machine.linkLost(code: end.code.map(Int.init), reason: reason.isEmpty ? end.kind.words : reason))
     }
 
-    private func written(_ command: Command) {
+    private func written(_ command: Command, _ number: Int) {
+        guard isCurrent(number) else { return }
         outgoingBytes -= command.event.frame.count
-        if outgoingBytes <= Self.outgoingLimitBytes, let promise = room {
+        if outgoingBytes + machine.queuedBytes <= Self.outgoingLimitBytes, let promise = room {
             room = nil
             promise.fulfil(())
         }
@@ -272,8 +336,11 @@ package actor Session {
     }
 
     private func endLink() {
-        link?.outgoing.finish()
-        link = nil
+        guard let link else { return }
+        link.outgoing.finish()
+        link.ended.fulfil(())
+        self.link = nil
+        openLinks.closed()
         outgoingBytes = 0
         room?.fulfil(())
         room = nil
@@ -292,6 +359,7 @@ package actor Session {
             case .openLink: openLink()
             case .closeLink: endLink()
             case .send(let command):
+                outgoingBytes += command.event.frame.count
                 if !command.isAcknowledged { unwritten.insert(command.id) }
                 link?.outgoing.yield(command)
             case .append(let append): enqueue(append)

@@ -55,11 +55,17 @@ package actor SessionDirectory {
     private let logger: Logger
     private nonisolated let tasks = TaskOwner()
     private var sessions: [String: Session] = [:]
+    /// Sessions that are being read from the store.
+    private var loading: [String: Promise<Void>] = [:]
+    private nonisolated let openLinks = OpenLinks()
+    /// Sessions whose first connection is being made.
     private var creating = 0
+    private var isRecovering = false
     private var isStopping = false
 
     /// Sessions kept in memory before idle ones are put away; they cost their items.
     private static let loadedLimit = 2_000
+    private static let loadingLimit = Duration.seconds(20)
     /// Sessions that are brought to rest at the same time after a start.
     private static let recoveredTogether = 256
 
@@ -83,25 +89,25 @@ package actor SessionDirectory {
 
     /// Brings what the last run of the process left behind to rest: every response in progress gets its one terminal, every session
     /// is `suspended`. To be called before the first request; harmless to repeat.
-    package func recover() async throws(EventLogError) {
+    /// - Throws: `EventLogError`.
+    package func recover() async throws {
+        isRecovering = true
+        defer { isRecovering = false }
         let ids = try await log.sessionsNeedingRecovery()
         for begin in stride(from: 0, to: ids.count, by: Self.recoveredTogether) {
-            var found: [Session] = []
-            for id in ids[begin..<min(begin + Self.recoveredTogether, ids.count)] {
-                guard let stored = try await log.storedSession(id), let session = try await load(stored) else { continue }
-                // A session whose creation had not been answered yet is nobody's.
-                if stored.record.status == .connecting {
-                    try await log.deleteSession(id)
-                } else {
-                    found.append(session)
-                }
-            }
+            let together = ids[begin..<min(begin + Self.recoveredTogether, ids.count)]
             // At the same time, so that they share commits.
-            await withDiscardingTaskGroup { group in
-                for session in found { group.addTask { await session.suspend(reason: "bridge_restarted") } }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for id in together { group.addTask { try await self.recover(id) } }
+                try await group.waitForAll()
             }
-            for session in found { sessions[session.id] = nil }
         }
+    }
+
+    private func recover(_ id: String) async throws(EventLogError) {
+        // Nil: its creation was never answered.
+        guard try await restored(id) == nil else { return }
+        try await log.deleteSession(id)
     }
 
     /// Opens an upstream connection, gives it the configuration, and returns the session once upstream has confirmed both.
@@ -115,11 +121,11 @@ package actor SessionDirectory {
                 "the upstream '\(upstream.name)' speaks \(upstream.dialect.rawValue); sessions are offered in that dialect only",
                 param: "dialect")
         }
-        creating += 1
-        defer { creating -= 1 }
         try await refuseOverLimits()
         let model = new.model ?? upstream.defaultModel
         let connection: UpstreamConnection
+        creating += 1
+        defer { creating -= 1 }
         do {
             connection = try await connector.connect(to: upstream.endpoint(model: model, bearer: caller.bearer))
         } catch {
@@ -146,12 +152,9 @@ package actor SessionDirectory {
             guard await session.mustBeReloaded, log.isHealthy else { return session }
             if sessions[id] === session { sessions[id] = nil }
         }
-        guard let stored = try await reading({ () async throws(EventLogError) in try await self.log.storedSession(id) }),
-            caller.sees(owner: stored.record.owner),
-            let session = try await reading({ () async throws(EventLogError) in try await self.load(stored) })
+        guard let session = try await reading({ () async throws(EventLogError) in try await self.load(id) }),
+            caller.sees(owner: session.owner)
         else { throw Self.notFound(id) }
-        // Found running in the store: only a store that had failed leaves that behind. It is brought to rest first.
-        if stored.record.status == .active { await session.suspend(reason: "store_failed") }
         return session
     }
 
@@ -194,8 +197,8 @@ package actor SessionDirectory {
 
     private func refuseOverLimits() async throws(SessionError) {
         let counts = try await reading { () async throws(EventLogError) in try await self.log.sessionCounts() }
-        // Connections that suspended sessions make again are not refused: their number is bounded by what was created.
-        if counts.live + creating > limits.live {
+        // A suspended session that connects again is not refused; only new ones are.
+        if openLinks.count + creating >= limits.live {
             throw SessionError(.sessionLimit, "\(limits.live) sessions are live (setting --max-sessions); close one first")
         }
         if counts.stored >= limits.kept {
@@ -211,9 +214,7 @@ package actor SessionDirectory {
             dialect: new.dialect ?? upstream.dialect, upstreamName: upstream.name, status: .connecting, metadata: new.metadata,
             settings: Array("{}".utf8), upstreamDialect: upstream.dialect)
         let history = try await log.createSession(record)
-        let session = Session(
-            machine: SessionStateMachine(new: record), history: history, upstream: upstream, connector: connector, bearer: caller.bearer,
-            tasks: tasks, broken: mend, logger: logger)
+        let session = session(SessionStateMachine(new: record), history, upstream, bearer: caller.bearer)
         await putAwayIdle()
         sessions[record.id] = session
         return session
@@ -229,7 +230,7 @@ package actor SessionDirectory {
             case .confirmed, .accepted: return
             case .failed(let error): throw error
             case nil:
-                throw SessionError(.upstreamUnavailable, "upstream did not confirm the session's configuration in time")
+                throw SessionError(.upstreamTimeout, "upstream did not confirm the session's configuration in time")
             }
         } catch {
             await session.close(reason: "refused")
@@ -239,20 +240,49 @@ package actor SessionDirectory {
         }
     }
 
-    /// The one actor of a stored session. Another task may have loaded it during the wait; then that one serves.
-    private func load(_ stored: StoredSession) async throws(EventLogError) -> Session? {
-        let id = stored.record.id
-        guard let history = try await log.history(of: id) else { return nil }
+    /// The one actor of a stored session; nil if there is none. Whoever comes while it is being loaded waits for the same one.
+    private func load(_ id: String) async throws(EventLogError) -> Session? {
+        while let loading = loading[id] {
+            guard await loading.value(within: Self.loadingLimit) != nil else {
+                throw EventLogError(.unavailable, "the session could not be read in time")
+            }
+        }
         if let session = sessions[id] { return session }
-        let upstream = upstreams.first { $0.name == stored.record.upstreamName } ?? upstreams[0]
-        if history.failure != nil { _ = try history.reload() }
-        let session = Session(
-            machine: SessionStateMachine(stored: stored), history: history, upstream: upstream, connector: connector, bearer: nil,
-            tasks: tasks, broken: mend, logger: logger)
-        if stored.record.status.hasEnded { history.markEnded() }
+        let done = Promise<Void>()
+        loading[id] = done
+        defer {
+            loading[id] = nil
+            done.fulfil(())
+        }
+        guard let session = try await restored(id) else { return nil }
         sessions[id] = session
         await putAwayIdle()
         return session
+    }
+
+    /// A session as the store has it, at rest: what was found running there, by a start or after a failing store, is suspended before
+    /// anyone else sees it.
+    private func restored(_ id: String) async throws(EventLogError) -> Session? {
+        guard let history = try await log.history(of: id) else { return nil }
+        if history.failure != nil { _ = try history.reload() }
+        // One whose creation has not been answered yet is nobody's.
+        guard let stored = try await log.storedSession(id), stored.record.status != .connecting else { return nil }
+        let upstream = upstreams.first { $0.name == stored.record.upstreamName } ?? upstreams[0]
+        let session = session(SessionStateMachine(stored: stored), history, upstream, bearer: nil)
+        if stored.record.status.hasEnded {
+            history.markEnded()
+        } else if stored.record.status != .suspended || stored.responses.contains(where: { $0.doneSeq == nil }) {
+            await session.suspend(reason: isRecovering ? "bridge_restarted" : "store_failed")
+        }
+        return session
+    }
+
+    private func session(
+        _ machine: SessionStateMachine, _ history: SessionHistory, _ upstream: UpstreamConfiguration, bearer: String?
+    ) -> Session {
+        Session(
+            machine: machine, history: history, upstream: upstream, connector: connector, bearer: bearer, tasks: tasks, broken: mend,
+            openLinks: openLinks, configurationTime: limits.configurationTime, logger: logger)
     }
 
     /// Brings a session whose events could not be stored to rest as soon as the store writes again, so that its viewers see the end of

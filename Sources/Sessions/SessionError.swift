@@ -30,6 +30,8 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case refusedByUpstream = "refused_by_upstream"
         /// The connection was lost after the command was written, before its answer.
         case upstreamLost = "upstream_lost"
+        /// Written, but not answered in time.
+        case upstreamTimeout = "upstream_timeout"
         /// No connection could be made for now: not there, no such name, no answer in time.
         case upstreamUnavailable = "upstream_unavailable"
         /// The credential was refused.

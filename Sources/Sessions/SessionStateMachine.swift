@@ -68,6 +68,9 @@ struct SessionStateMachine: Sendable {
         if record.status.hasEnded { link = .ended }
     }
 
+    /// Frames that wait for a connection.
+    var queuedBytes: Int { queued.reduce(0) { $0 + $1.event.frame.count } }
+
     private var unanswered: [Command] { matcher.unanswered + queued }
 
     // MARK: Commands
@@ -160,7 +163,7 @@ struct SessionStateMachine: Sendable {
         record.generation += 1
         noteUpstreamSession(created)
         guard let configuration = record.requestedConfiguration else {
-            record.configuration = ServerEvent(created)?.json["session"].map { Array($0.lexeme) }
+            projection.configuration = ServerEvent(created)?.json["session"].map { Array($0.lexeme) }
             return switched()
         }
         link = .configuring(eventID: configurationEventID)
@@ -177,15 +180,31 @@ struct SessionStateMachine: Sendable {
         return [.fail(queued.map(\.id), error)]
     }
 
+    /// Upstream did not confirm the configuration of a later connection in time.
+    mutating func configurationTimedOut() -> [Action] {
+        guard case .configuring = link else { return [] }
+        return linkFailed(SessionError(.upstreamTimeout, "upstream did not confirm the session's configuration in time")) + [.closeLink]
+    }
+
+    var isConfiguring: Bool { if case .configuring = link { true } else { false } }
+
     /// One frame of the present connection.
-    mutating func received(_ frame: [UInt8]) -> [Action] {
+    /// - Parameter secrets: the credentials of the connection, which servers echo in refusals.
+    mutating func received(_ frame: [UInt8], secrets: [String] = []) -> [Action] {
         guard link != .ended, link != .none else { return [] }
         let event = ServerEvent(frame)
         if case .configuring(let eventID) = link { return whileConfiguring(event, eventID) }
-        guard let event else { return logged(BridgeEvent.malformed(frame)) }
-        guard event.name == .error else { return logged(frame, event) }
+        // The bridge's own names are not upstream's to use: clients act on them.
+        guard let event, !event.type.hasPrefix("bridge.") else {
+            return logged(BridgeEvent.malformed(Secrets.masked(frame, also: secrets)))
+        }
+        guard event.name == .error else {
+            // Only what was said right before a close explains it.
+            lastError = nil
+            return logged(frame, event)
+        }
         // Servers echo parts of a key they refuse; the log's only edit (API.md section 6).
-        let masked = Secrets.masked(frame)
+        let masked = Secrets.masked(frame, also: secrets)
         let safe = masked == frame ? event : ServerEvent(masked) ?? event
         lastError = RealtimeError(safe.json["error"])
         return logged(masked, safe)
@@ -255,12 +274,13 @@ struct SessionStateMachine: Sendable {
         guard let event else { return [] }
         switch event.name {
         case .sessionUpdated, .transcriptionSessionUpdated:
-            record.configuration = event.json["session"].map { Array($0.lexeme) } ?? record.configuration
+            projection.configuration = event.json["session"].map { Array($0.lexeme) } ?? projection.configuration
             return switched()
         case .error:
             let error = RealtimeError(event.json["error"])
             lastError = error
-            guard error.eventID == eventID else { return [] }
+            // Nothing else was sent, so an error without an id can only mean this.
+            guard error.eventID == eventID || error.eventID == nil else { return [] }
             let refusal = SessionError(
                 .refusedByUpstream, "upstream refused the session's configuration: \(error.message)", upstream: error)
             return linkFailed(refusal) + [.closeLink]

@@ -157,4 +157,85 @@ import Testing
         #expect(projection.itemCount == 3)
         #expect(projection.items["a"]?.isDeleted == true)
     }
+
+    private func projection(_ frames: [String]) throws -> Projection {
+        var projection = Projection()
+        for (index, frame) in frames.enumerated() { _ = projection.apply(try #require(ServerEvent(Array(frame.utf8))), seq: index + 1) }
+        return projection
+    }
+
+    @Test func usageThatDoesNotFitStaysAtTheLargestNumber() throws {
+        let frames = ["a", "b", "c"].flatMap { id in
+            [
+                #"{"type":"response.created","response":{"id":"\#(id)"}}"#,
+                #"""
+                {"type":"response.done","response":{"id":"\#(id)",
+                "usage":{"total_tokens":9223372036854775807,"input_tokens":-5,"output_tokens":3}}}
+                """#,
+            ]
+        }
+        let usage = try projection(frames).usage
+        #expect(usage.totalTokens == .max)
+        #expect(usage.inputTokens == 0)
+        #expect(usage.outputTokens == 9)
+    }
+
+    @Test(arguments: [#""text""#, "[]", "1", "null"])
+    func aTranscriptForAPartThatIsNoObjectChangesNothing(part: String) throws {
+        let frames = [
+            #"{"type":"conversation.item.created","item":{"id":"u","content":[\#(part)]}}"#,
+            #"{"type":"conversation.item.input_audio_transcription.completed","item_id":"u","content_index":0,"transcript":"Hi"}"#,
+        ]
+        let item = try #require(try projection(frames).items["u"])
+        #expect(String(decoding: item.json, as: UTF8.self) == #"{"id":"u","content":[\#(part)]}"#)
+        #expect(item.updatedSeq == 1)
+    }
+
+    @Test func escapedSlashesInAudioAreOneCharacter() throws {
+        let frames = [
+            #"{"type":"conversation.item.created","item":{"id":"a"}}"#,
+            #"{"type":"response.audio.delta","response_id":"r","item_id":"a","delta":"\/\/\/\/\u002b\/8="}"#,
+        ]
+        #expect(try projection(frames).items["a"]?.producedAudioBytes == 5)
+    }
+
+    @Test func aResponseAnnouncedTwiceIsOne() throws {
+        var projection = try projection([
+            #"{"type":"response.created","response":{"id":"r","status":"in_progress"}}"#,
+            #"{"type":"response.done","response":{"id":"r","status":"completed","usage":{"total_tokens":5}}}"#,
+        ])
+        let again = #"{"type":"response.created","response":{"id":"r","status":"in_progress"}}"#
+        #expect(projection.apply(try #require(ServerEvent(Array(again.utf8))), seq: 3).isEmpty)
+        #expect(projection.responses["r"]?.doneSeq == 2)
+        #expect(projection.activeResponse == nil)
+        let done = #"{"type":"response.done","response":{"id":"r","status":"completed","usage":{"total_tokens":5}}}"#
+        #expect(projection.apply(try #require(ServerEvent(Array(done.utf8))), seq: 4).isEmpty)
+        #expect(projection.usage.totalTokens == 5)
+    }
+
+    /// What `response.created` says of its conversation holds, whatever the terminal spells.
+    @Test(arguments: [(#","conversation_id":null"#, true), (#","conversation_id":"c""#, false), ("", false)])
+    func whereAResponseBelongsIsSaidOnceAtItsStart(member: String, isOutOfBand: Bool) throws {
+        for end in [#","conversation_id":null"#, #","conversation_id":"c""#, ""] {
+            let projection = try projection([
+                #"{"type":"response.created","response":{"id":"r"\#(member)}}"#, #"{"type":"response.done","response":{"id":"r"\#(end)}}"#,
+            ])
+            #expect(projection.responses["r"]?.isOutOfBand == isOutOfBand)
+        }
+    }
+
+    @Test func anItemWithoutAWordOnItsPlaceIsAppended() throws {
+        let frames = [
+            #"{"type":"conversation.item.created","item":{"id":"a"}}"#,
+            #"{"type":"conversation.item.created","item":{"id":"b"}}"#,
+            #"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"first"}}"#,
+            #"{"type":"conversation.item.deleted","item_id":"b"}"#,
+            #"{"type":"conversation.item.created","item":{"id":"c"}}"#,
+            #"{"type":"bridge.upstream.switched","state_restored":false}"#,
+            #"{"type":"conversation.item.created","item":{"id":"d"}}"#,
+            #"{"type":"conversation.item.created","item":{"id":"e"}}"#,
+            #"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"between"}}"#,
+        ]
+        #expect(try projection(frames).conversation.map(\.id) == ["first", "a", "c", "between", "d", "e"])
+    }
 }

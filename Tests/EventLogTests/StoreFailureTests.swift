@@ -109,6 +109,25 @@ struct StoreFailureTests {
         await log.close()
     }
 
+    @Test(arguments: [0, 2, 4, 9])
+    func anEventThatDoesNotFollowFailsTheHistoryUntilAReload(seq: Int) async throws {
+        let log = EventLog.make()
+        let history = try await log.createSession(.named("a"))
+        await history.commit(1...2)
+        let refused = await history.commit(seq)
+        #expect(refused.failureCode == .corrupt)
+        #expect(history.failure?.code == .corrupt)
+        let next = await history.commit(3)
+        #expect(next.failureCode == .corrupt)
+        #expect(history.waitingBytes == 0)
+        #expect(try history.reload().seq == 2)
+        let again = await history.commit(3)
+        #expect(again.failureCode == nil)
+        #expect(history.windowSeqs(after: 0) == [1, 2, 3])
+        #expect(log.isHealthy)
+        await log.close()
+    }
+
     @Test(arguments: StoreKind.allCases)
     func oneSessionsBadEntryDoesNotTakeTheOthersWithIt(_ kind: StoreKind) async throws {
         let base = try kind.makeStore()
@@ -168,6 +187,8 @@ struct StoreFailureTests {
         let refused = await history.commit(11, [UInt8](repeating: 1, count: 100_000))
         #expect(refused.failureCode == .unavailable)
         #expect(!log.isHealthy)
+        // If the log was what filled the disk, its room is free now.
+        #expect(store.folder.walBytes == 0)
         let seqs = try await history.pagedSeqs()
         #expect(seqs == Array(1...10))
         try limitPages(to: nil)
@@ -176,6 +197,22 @@ struct StoreFailureTests {
         #expect(stored.failureCode == nil)
         #expect(log.isHealthy)
         await log.close()
+    }
+
+    @Test func aProbeGivesTheLogsRoomBackBeforeItWrites() async throws {
+        let store = try SQLiteEventStore(folder: TemporaryFolder.make(), synchronous: .normal)
+        _ = try store.createSession(.named("a"))
+        try store.commit([
+            StoreWrite(
+                session: 1,
+                event: .init(
+                    seq: 1, createdAtMilliseconds: 0, frame: [UInt8](repeating: 1, count: 1_000_000), cumulativeBytes: 1, startsEpoch: nil),
+                changes: [], record: nil)
+        ])
+        #expect(store.folder.walBytes > 1_000_000)
+        try store.probe()
+        #expect(store.folder.walBytes < 500_000)
+        try store.close()
     }
 
     @Test func theWriterFindsOutByItselfThatTheStoreWritesAgain() async throws {

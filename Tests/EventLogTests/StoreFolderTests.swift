@@ -64,16 +64,27 @@ struct StoreFolderTests {
         #expect { try EventLog.open(other) } throws: { ($0 as? EventLogError)?.code == .corrupt }
     }
 
-    @Test func theWriteAheadLogIsCopiedBack() async throws {
+    /// Lone commits of small events, each of which takes several pages: what counts is what the file grows by.
+    @Test func theWriteAheadLogIsCopiedBackAndStartsOver() async throws {
         let folder = try TemporaryFolder.make()
-        let log = try EventLog.open(folder)
-        let history = try await log.createSession(.named("rts_1"))
-        // 40 MB, of which a WAL that was never copied back would hold all.
-        for start in stride(from: 1, through: 10_000, by: 100) {
-            await history.commit(start...(start + 99), frameBytes: 4000)
+        let store = try SQLiteEventStore(folder: folder, synchronous: .normal)
+        let log = EventLog.make(store)
+        let histories = [try await log.createSession(.named("a")), try await log.createSession(.named("b"))]
+        var largest = 0
+        for seq in 1...2500 {
+            for history in histories {
+                await history.commit(seq, SessionHistory.frame(seq, 1500))
+                // The writer asks for a checkpoint behind its commit, and an operation comes behind that. What is committed while a
+                // checkpoint runs would be left to the next one.
+                try await log.applyRetention()
+                store.waitForCheckpoint()
+                largest = max(largest, store.folder.walBytes)
+            }
         }
         let status = try FileManager.default.attributesOfItem(atPath: folder + "/events.sqlite")
-        #expect(try #require(status[.size] as? NSNumber).intValue > 10_000_000)
+        #expect(try #require(status[.size] as? NSNumber).intValue > 5_000_000)
+        #expect(largest >= SQLiteEventStore.checkpointBytes)
+        #expect(largest < SQLiteEventStore.checkpointBytes * 5 / 4)
         await log.close()
     }
 }

@@ -147,6 +147,47 @@ extension CommandOutcome {
         }
     }
 
+    /// A session that many callers ask for at once is loaded once, and rests when they get it.
+    @Test func aSessionIsLoadedOnceHoweverManyAskForIt() async throws {
+        try await DirectoryFixture.run(connector: ScriptedUpstream()) { fixture in
+            // What a failed store or a killed process leaves behind: a session that was running.
+            let id = "rts_left"
+            let record = SessionRecord(
+                id: id, owner: nil, createdAt: 0, model: nil, dialect: .beta, upstreamName: "u", status: .active,
+                metadata: Array("{}".utf8), settings: Array("{}".utf8), upstreamDialect: .beta)
+            let history = try await fixture.log.createSession(record)
+            let created = Array(#"{"type":"session.created","session":{"id":"sess_1"}}"#.utf8)
+            history.append(LogEntry(seq: 1, frame: created, createdAtMilliseconds: 0, record: record))
+            let found = try await withThrowingTaskGroup(of: ObjectIdentifier.self) { group in
+                for _ in 0..<50 {
+                    group.addTask { ObjectIdentifier(try await fixture.directory.session(id, for: fixture.anyone)) }
+                }
+                return try await group.reduce(into: Set<ObjectIdentifier>()) { $0.insert($1) }
+            }
+            #expect(found.count == 1)
+            let session = try await fixture.directory.session(id, for: fixture.anyone)
+            #expect(await session.record.status == .suspended)
+            let expected = ["session.created", "bridge.upstream.disconnected", "bridge.session.suspended"]
+            #expect(try await fixture.types(session) == expected)
+        }
+    }
+
+    @Test func framesOfAnyKindWaitForRoomAndAreRefusedWithoutAnEnd() async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await DirectoryFixture.run(connector: upstream) { fixture in
+            let session = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let server = try await upstream.nextConnection()
+            server.end(UpstreamEnd(.lost))
+            // Now nothing is written, since the next connection is never made.
+            upstream.script(.stall)
+            let large = "{\"type\":\"x.unknown\",\"data\":\"\(String(repeating: "x", count: 2 << 20))\"}"
+            _ = try await fixture.submit(session, large)
+            let waiting = Task { try await fixture.submit(session, large) }
+            try await fixture.directory.delete(session.id, keepingHistory: true, by: fixture.anyone)
+            await #expect(throws: SessionError.self) { try await waiting.value }
+        }
+    }
+
     @Test func aStoppingBridgeTakesNoCommands() async throws {
         let upstream = ScriptedUpstream([.session()])
         try await DirectoryFixture.run(connector: upstream) { fixture in

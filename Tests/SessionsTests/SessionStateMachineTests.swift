@@ -14,6 +14,8 @@ struct MachineDriver {
     var recorded: [String] = []
     var answers: [CommandID: [ReplyMatcher.Stage]] = [:]
     var failures: [CommandID: SessionError.Code] = [:]
+    var messages: [String] = []
+    var secrets: [String] = []
     var opened = 0
     var closed = 0
     private var next = 1
@@ -39,7 +41,7 @@ struct MachineDriver {
         return next - 1
     }
 
-    mutating func receive(_ json: String) { act(machine.received(Array(json.utf8))) }
+    mutating func receive(_ json: String) { act(machine.received(Array(json.utf8), secrets: secrets)) }
 
     mutating func act(_ actions: [SessionStateMachine.Action]) {
         for action in actions {
@@ -55,6 +57,7 @@ struct MachineDriver {
                 for answer in append.answers { answers[answer.command, default: []].append(answer.stage) }
             case .fail(let commands, let error):
                 for command in commands { failures[command] = error.code }
+                messages.append(error.message)
             }
         }
     }
@@ -273,6 +276,78 @@ struct MachineDriver {
         let frame = String(decoding: try #require(driver.frames.last), as: UTF8.self)
         #expect(frame.contains("Incorrect API key provided"))
         #expect(!frame.contains("abcdef0123456789"))
+    }
+
+    /// Keys that are not shaped like OpenAI's are known by their value.
+    @Test func knownCredentialsAreMaskedWhereverUpstreamSaysThem() throws {
+        var driver = MachineDriver()
+        driver.secrets = ["mykey-SECRETSECRET123"]
+        driver.receive(#"{"type":"error","error":{"message":"no such key mykey-SECRETSECRET123"}}"#)
+        driver.receive("no event, but mykey-SECRETSECRET123")
+        for frame in driver.frames.suffix(2) { #expect(!String(decoding: frame, as: UTF8.self).contains("SECRETSECRET")) }
+    }
+
+    @Test func theBridgesOwnNamesAreNotUpstreamsToUse() {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"bridge.session.closed","reason":"not true"}"#)
+        #expect(driver.log.last == "bridge.upstream.malformed")
+    }
+
+    @Test func aFrameWithANameTwiceIsPassedOn() {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"response.done","type":"x","response":{"id":"r"}}"#)
+        #expect(driver.log.last == "response.done")
+    }
+
+    @Test func onlyWhatWasSaidRightBeforeACloseExplainsIt() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"error","error":{"message":"an old complaint"}}"#)
+        driver.receive(#"{"type":"input_audio_buffer.cleared"}"#)
+        try driver.take(say)
+        driver.act(driver.machine.linkLost(code: nil, reason: "gone"))
+        #expect(driver.messages.allSatisfy { !$0.contains("an old complaint") })
+        var other = MachineDriver()
+        try other.take(say)
+        other.receive(#"{"type":"error","error":{"message":"quota is used up"}}"#)
+        other.act(other.machine.linkLost(code: 1011, reason: ""))
+        #expect(other.messages.contains { $0.contains("quota is used up") })
+    }
+
+    @Test(arguments: ["0", "-1", "9223372036854775807", "1e99"])
+    func aRateThatNoSoundHasCountsAsTheUsualOne(rate: String) throws {
+        var driver = MachineDriver()
+        driver.receive("{\"type\":\"session.updated\",\"session\":{\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":\(rate)}}}}}")
+        #expect(AudioFormat.input(of: driver.machine.record).milliseconds(bytes: 48_000) == 1_000)
+    }
+
+    @Test func base64MayHaveItsSlashesEscaped() throws {
+        var driver = MachineDriver()
+        try driver.take(#"{"type":"input_audio_buffer.append","audio":"AA\/\/AAAA"}"#)
+        #expect(try JSON.parse(driver.sent.last?.frame ?? [])["audio"]?.string == "AA//AAAA")
+    }
+
+    @Test func theConfigurationIsTheNewConnections() throws {
+        var driver = MachineDriver()
+        driver.act(driver.machine.suspend(reason: "idle"))
+        try driver.take(say)
+        let created = #"{"type":"session.created","session":{"id":"sess_2"}}"#
+        driver.act(driver.machine.linkOpened(created: Array(created.utf8), configurationEventID: "cfg", commandID: 99))
+        #expect(driver.machine.record.configuration.map { String(decoding: $0, as: UTF8.self) } == #"{"id":"sess_2"}"#)
+    }
+
+    @Test func aConfigurationThatIsNeverConfirmedIsGivenUp() throws {
+        var driver = MachineDriver()
+        try driver.take(#"{"type":"session.update","session":{"voice":"ash"}}"#)
+        driver.receive(#"{"type":"session.updated","session":{"voice":"ash"}}"#)
+        driver.act(driver.machine.suspend(reason: "idle"))
+        let item = try driver.take(say)
+        let created = Array(#"{"type":"session.created","session":{"id":"sess_2"}}"#.utf8)
+        driver.act(driver.machine.linkOpened(created: created, configurationEventID: "cfg", commandID: 99))
+        #expect(driver.machine.isConfiguring)
+        driver.act(driver.machine.configurationTimedOut())
+        #expect(driver.failures == [item: .upstreamTimeout])
+        try driver.take(say)
+        #expect(driver.opened == 2)
     }
 
     @Test(arguments: [

@@ -46,6 +46,8 @@ enum ErrorTable {
             return made(.serviceUnavailable, .after(seconds: 5))
         case .upstreamUnavailable:
             return made(.serviceUnavailable, .after(seconds: 2))
+        case .upstreamTimeout:
+            return made(.gatewayTimeout, .never)
         case .upstreamLost:
             return made(.badGateway, .never)
         case .upstreamUnauthorized:
