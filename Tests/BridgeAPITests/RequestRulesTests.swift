@@ -250,7 +250,7 @@ import Testing
             .sessionClosed: (410, nil), .sessionFailed: (410, nil), .tooManyCommands: (429, "true"), .sessionLimit: (429, "true"),
             .storeUnavailable: (503, "true"), .shuttingDown: (503, "true"), .refusedByUpstream: (400, nil), .upstreamLost: (502, "false"),
             .upstreamUnavailable: (503, "true"), .upstreamUnauthorized: (502, nil), .upstreamModelNotFound: (502, nil),
-            .upstreamRefused: (502, nil),
+            .upstreamRefused: (502, nil), .upstreamTimeout: (504, "false"),
         ]
         for code in SessionError.Code.allCases {
             let row = try #require(expected[code], "\(code) has no row")
