@@ -110,6 +110,9 @@ import Testing
         Bad("POST", session + "/responses", #"{"input":5}"#, 400, "invalid_value", param: "input"),
         Bad("POST", session + "/responses", #"{"stream":"yes"}"#, 400, "invalid_value", param: "stream"),
         Bad("POST", session + "/responses", #"{"stream":true,"background":true}"#, 400, "invalid_value", param: "background"),
+        Bad(
+            "POST", session + "/responses", #"{"background":true}"#, 400, "invalid_value", param: "background",
+            headers: ["accept": "text/event-stream"]),
         Bad("POST", session + "/responses", #"{"if_active":"queue"}"#, 400, "parameter_not_available", param: "if_active"),
         Bad("POST", session + "/responses", #"{"if_active":"wait"}"#, 400, "invalid_value", param: "if_active"),
         Bad("GET", session + "/responses/none", nil, 404, "response_not_found"),

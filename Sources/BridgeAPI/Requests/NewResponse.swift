@@ -23,9 +23,6 @@ struct NewResponse: Sendable {
         }
         isStreamed = try fields.bool("stream") ?? false
         isInBackground = try fields.bool("background") ?? false
-        if isStreamed, isInBackground {
-            throw APIError(.badRequest, code: "invalid_value", "'stream' and 'background' exclude each other.", param: "background")
-        }
         switch try fields.string("if_active") {
         case nil, "reject"?: break
         case "queue"?, "interrupt"?:

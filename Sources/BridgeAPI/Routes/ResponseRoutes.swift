@@ -8,8 +8,14 @@ enum ResponseRoutes {
     static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         let asked = try NewResponse(BodyFields(try await call.body.collect()), dialect: commands.session.dialect)
+        let isStreamed = asked.isStreamed || call.accepts("text/event-stream")
+        if isStreamed, asked.isInBackground {
+            throw APIError(
+                .badRequest, code: "invalid_value", "'background' and a stream, by 'stream' or by Accept, exclude each other.",
+                param: "background")
+        }
         // Before anything is sent: a refusal for want of a place tells clients to repeat the request.
-        let seat = asked.isStreamed || call.accepts("text/event-stream") ? try api.streams.seat(in: commands.session.history) : nil
+        let seat = isStreamed ? try api.streams.seat(in: commands.session.history) : nil
         if let item = asked.firstItem { try await add(item, for: commands) }
         let receipt: CommandReceipt
         let result: Commands.Result
