@@ -8,6 +8,7 @@ enum ResponseRoutes {
     static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         let asked = try NewResponse(BodyFields(try await call.body.collect()), dialect: commands.session.dialect)
+        try refuseUnavailableForm(Accept(call.head))
         let isStreamed = asked.isStreamed || call.accepts("text/event-stream")
         if isStreamed, asked.isInBackground {
             throw APIError(
@@ -37,6 +38,18 @@ enum ResponseRoutes {
             return response
         }
         return try answer(to: event, receipt)
+    }
+
+    /// Words alone and speech alone come later; who asks for nothing else must not be given JSON for a player.
+    private static func refuseUnavailableForm(_ accept: Accept) throws(APIError) {
+        let available = ["application/json", "text/event-stream"]
+        guard !accept.takesAnything, accept.first(of: available) == nil,
+            let type = accept.first(of: ["text/plain", "audio/wav", "audio/pcm"])
+        else { return }
+        throw APIError(
+            .badRequest, code: "form_not_available",
+            "A response as '\(type)' is not available yet; accept \(available[0]) or \(available[1]).",
+            param: "accept")
     }
 
     /// Adds the words the response is to answer. Waits for upstream, so that no response runs without them.
