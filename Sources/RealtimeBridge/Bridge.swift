@@ -28,6 +28,9 @@ struct Bridge {
 
     /// Returns when the process was told to stop and has drained.
     func run() async throws {
+        if settings.upstream.apiKey == nil {
+            logger.warning("OPENAI_API_KEY is not set: only callers that send a bearer of their own can open sessions")
+        }
         let log: EventLog
         do throws(EventLogError) {
             log = try EventLog.open(settings.log, logger: logger)

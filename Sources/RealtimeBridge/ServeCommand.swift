@@ -19,6 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
 extension ServeOptions {
     func reader() async throws -> SettingsReader {
         let environment = ProcessInfo.processInfo.environment
-        return try await SettingsReader(flags: given, environment: environment, file: config ?? environment["REALTIME_BRIDGE_CONFIG"])
+        return try await SettingsReader(
+            flags: given, environment: environment, file: config ?? environment["REALTIME_BRIDGE_CONFIG"], known: Self.names)
     }
 }

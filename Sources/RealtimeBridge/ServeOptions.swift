@@ -80,6 +80,14 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "JSON file with settings under their names.")
     var config: String?
 
+    /// The settings that a file can have.
+    static let names: Set<String> = [
+        "listen", "data-dir", "synchronous", "upstream-url", "upstream-dialect", "upstream-ca", "model", "credentials", "api-keys-file",
+        "cors-origin", "allowed-host", "insecure-no-auth", "socket-mode", "max-sessions", "max-kept-sessions", "max-streams",
+        "max-streams-per-session", "stream-max-age", "max-body", "retained-mib", "retained-hours", "drain-timeout", "log-level",
+        "log-format",
+    ]
+
     /// What was given, by the settings' names.
     var given: [String: ConfigContent] {
         let texts: [String: String?] = [

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Realtime
 import SystemPackage
 
 /// A setting that cannot be used; ends the process with exit code 78 (sysexits.h, EX_CONFIG) after saying where it was set.
@@ -21,7 +22,8 @@ struct SettingsReader {
     /// - Parameters:
     ///   - flags: what the command line gave, by the setting's name.
     ///   - file: a JSON file with the settings' names as keys.
-    init(flags: [String: ConfigContent], environment: [String: String], file: String?) async throws {
+    ///   - known: the names there are.
+    init(flags: [String: ConfigContent], environment: [String: String], file: String?, known: Set<String>) async throws {
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for (name, content) in flags { values[AbsoluteConfigKey([name])] = ConfigValue(content, isSecret: false) }
         var sources = [
@@ -31,6 +33,7 @@ struct SettingsReader {
                 provider: EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "realtime.bridge")),
         ]
         if let file {
+            try Self.refuseUnknown(in: file, known: known)
             do {
                 let provider = try await FileProvider<JSONSnapshot>(filePath: FilePath(file))
                 sources.append(Source(name: "in \(file)", provider: provider))
@@ -40,6 +43,22 @@ struct SettingsReader {
         }
         self.sources = sources
         self.environment = environment
+    }
+
+    /// A setting that is misspelt would otherwise be left at its default without a word.
+    private static func refuseUnknown(in file: String, known: Set<String>) throws {
+        guard let bytes = FileManager.default.contents(atPath: file) else {
+            throw SettingError(description: "cannot read the configuration file \(file) (setting config)")
+        }
+        let json: JSON
+        do throws(JSONError) {
+            json = try JSON.parse(Array(bytes))
+        } catch {
+            throw SettingError(description: "the configuration file \(file) is not acceptable JSON: \(error)")
+        }
+        for (name, _) in json.members where !known.contains(name) {
+            throw SettingError(description: "there is no setting '\(name)', which the configuration file \(file) has")
+        }
     }
 
     func variable(_ name: String) -> String? {

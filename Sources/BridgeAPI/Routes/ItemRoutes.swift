@@ -35,6 +35,11 @@ enum ItemRoutes {
             }
             return make(JSONValue(fields.json), after: nil)
         }
+        guard fields.json["item"] != nil else {
+            throw APIError(
+                .badRequest, code: "missing_required_parameter", #"Send {"text":"…"} for a message of the user, or {"item":{…}}."#,
+                param: "item")
+        }
         try fields.check(known: ["item", "previous_item_id"])
         return make(JSONValue(try fields.required("item", fields.object("item"))), after: fields.json["previous_item_id"])
     }
