@@ -4,46 +4,6 @@ package import Logging
 package import Realtime
 package import Upstream
 
-/// What a session is created with.
-package struct NewSession: Sendable {
-    /// Nil: the upstream's default model.
-    package var model: String?
-    /// Nil: the default upstream.
-    package var upstream: String?
-    /// Nil: what upstream speaks.
-    package var dialect: Dialect?
-    /// The payload of a `session.update`, an object.
-    package var configuration: JSON?
-    /// A JSON object of strings.
-    package var metadata: [UInt8]
-
-    package init(
-        model: String? = nil, upstream: String? = nil, dialect: Dialect? = nil, configuration: JSON? = nil,
-        metadata: [UInt8] = Array("{}".utf8)
-    ) {
-        self.model = model
-        self.upstream = upstream
-        self.dialect = dialect
-        self.configuration = configuration
-        self.metadata = metadata
-    }
-}
-
-package struct SessionLimits: Sendable {
-    /// Sessions with an upstream connection.
-    package var live: Int
-    /// Sessions in the store, ended ones included.
-    package var kept: Int
-    /// How long a new session's configuration may take to be confirmed.
-    package var configurationTime: Duration
-
-    package init(live: Int = 1_000, kept: Int = 100_000, configurationTime: Duration = .seconds(10)) {
-        self.live = live
-        self.kept = kept
-        self.configurationTime = configurationTime
-    }
-}
-
 /// All sessions: makes them, finds them in memory or in the store, and brings them through a restart.
 ///
 /// From: `BridgeAPI`'s handlers. To: ``Session``.
