@@ -1,7 +1,7 @@
 package import EventLog
 import Foundation
 package import Logging
-package import Realtime
+import Realtime
 package import Upstream
 
 /// All sessions: makes them, finds them in memory or in the store, and brings them through a restart.
