@@ -13,6 +13,8 @@ package struct Projection: Sendable {
     package private(set) var usage = UsageTotals()
     /// Call ids that have a `function_call_output` item.
     package private(set) var answeredCalls: Set<String> = []
+    /// Call ids of completed `function_call` items in the conversation that have no `function_call_output` item yet.
+    package private(set) var pendingCalls: Set<String> = []
     /// Which response an item that is being produced belongs to, until the conversation names the item.
     private var outputItems: [String: String] = [:]
     /// Where the present upstream conversation begins: it began empty, behind this item. A conversation does not outlive its

@@ -36,6 +36,7 @@ import Testing
                 switch change {
                 case .item(let item): items[item.id] = item
                 case .response(let response): responses[response.id] = response
+                case .input, .inputCopied: Issue.record("no event carries an input")
                 }
             }
         }
@@ -63,6 +64,7 @@ import Testing
                     switch change {
                     case .item(let item): items[item.id] = item
                     case .response(let response): responses[response.id] = response
+                    case .input, .inputCopied: Issue.record("no event carries an input")
                     }
                 }
             }
