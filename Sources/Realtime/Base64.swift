@@ -20,7 +20,8 @@ package enum Base64 {
         let padding = paddingCount(text)
         // A padded group is completed with letters for zero, and the bytes they add are left out.
         let whole = padding > 0 ? text.dropLast(4) : text
-        let last = padding > 0 ? text.suffix(4).dropLast(padding) + repeatElement(UInt8(ascii: "A"), count: padding) : []
+        var last: ArraySlice<UInt8> = []
+        if padding > 0 { last = text.suffix(4).dropLast(padding) + repeatElement(UInt8(ascii: "A"), count: padding) }
         var seen: UInt32 = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: whole.count / 4 * 3 + last.count / 4 * 3) { out, count in
             values.withUnsafeBufferPointer { values in

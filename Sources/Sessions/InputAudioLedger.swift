@@ -82,7 +82,7 @@ struct InputAudioLedger: Sendable {
     mutating func appended(_ bytes: some Collection<UInt8>) {
         storage.append(contentsOf: bytes)
         position += bytes.count
-        let limit = Self.maximumSeconds * format.bytesPerSample * format.samplesPerSecond
+        let limit = Self.maximumSeconds * format.bytesPerSecond
         let unprotected = min(position - limit, speeches.first?.start ?? .max)
         drop(before: max(unprotected, position - max(limit, Self.maximumSpeechBytes)))
     }
@@ -98,7 +98,7 @@ struct InputAudioLedger: Sendable {
     mutating func speechStopped(itemID: String, endMilliseconds: Int) {
         guard let index = speeches.firstIndex(where: { $0.itemID == itemID }) else { return }
         let end = position(ofMillisecond: endMilliseconds)
-        let tolerance = Self.toleranceMilliseconds * format.bytesPerSample * format.samplesPerSecond / 1_000
+        let tolerance = Self.toleranceMilliseconds * format.bytesPerSecond / 1_000
         // An end in the future is not one of this audio: then where it ended is not known.
         speeches[index].end = end <= position + tolerance ? min(end, position) : nil
     }

@@ -1,4 +1,4 @@
-package import Realtime
+import Realtime
 
 /// Gives a new connection what the session had: its configuration, then its items, each confirmed.
 ///
@@ -12,18 +12,18 @@ package import Realtime
 /// - `ended`: finished or refused; nothing changes it.
 ///
 /// What is still in a server's own buffers is not its business: see ``InputAudioLedger``.
-package struct Seeding: Sendable {
+struct Seeding: Sendable {
     /// What a new connection has been given, for `bridge.upstream.switched`.
-    package struct Report: Sendable, Equatable {
+    struct Report: Sendable, Equatable {
         /// Items that upstream confirmed.
-        package var replayed: Int
+        var replayed: Int
         /// Items that the new conversation does not hold, and why: the plan's, then those that failed, in the order they did.
-        package var lost: [ItemNote]
+        var lost: [ItemNote]
         /// Items it holds in another form, and in which, in the order of the conversation. They are counted in ``replayed`` too.
-        package var altered: [ItemNote]
+        var altered: [ItemNote]
     }
 
-    package enum Message: Sendable {
+    enum Message: Sendable {
         /// Written as it is.
         case event(ClientEvent)
         /// Made into a frame by the sender, which loads the item's input if ``RehydrationPlan/Seed/usesInput`` says so: then either
@@ -31,7 +31,7 @@ package struct Seeding: Sendable {
         case item(RehydrationPlan.Seed, eventID: String)
     }
 
-    package enum Outcome: Sendable {
+    enum Outcome: Sendable {
         /// Send these in order (there may be none) and wait for upstream.
         case going([Message])
         /// - Parameter session: the `session` object as upstream last sent it.
@@ -41,7 +41,7 @@ package struct Seeding: Sendable {
     }
 
     /// So many creates hide the round trips of all but the longest conversations; more would hold more audio in memory at once.
-    package static let maximumItemsInFlight = 16
+    static let maximumItemsInFlight = 16
 
     private enum State: Equatable {
         case new, items, ended
@@ -99,14 +99,14 @@ package struct Seeding: Sendable {
     }
 
     /// The `conversation.item.create` of a seed's item object.
-    package static func event(creating item: [UInt8], eventID: String) -> ClientEvent {
+    static func event(creating item: [UInt8], eventID: String) -> ClientEvent {
         ClientEvent(.conversationItemCreate, eventID: eventID, [("item", .raw(item))])
     }
 
     // MARK: What happens
 
     /// Begins. Finished at once if there is nothing to configure and no item.
-    package mutating func start() -> Outcome {
+    mutating func start() -> Outcome {
         precondition(state == .new, "seeding was started in the state \(state)")
         guard let configuration else { return sendItems() }
         let event = update(configuration)
@@ -115,7 +115,7 @@ package struct Seeding: Sendable {
     }
 
     /// One event of the connection, in its order. Those that are none of its business change nothing.
-    package mutating func received(_ event: ServerEvent) -> Outcome {
+    mutating func received(_ event: ServerEvent) -> Outcome {
         switch event.name {
         case .sessionUpdated, .transcriptionSessionUpdated:
             if let object = event.json["session"] { session = Array(object.lexeme) }
@@ -132,12 +132,12 @@ package struct Seeding: Sendable {
     }
 
     /// The sender has made the item, and in which form if it was another one than it had.
-    package mutating func sent(itemID: String, alteration: String?) {
+    mutating func sent(itemID: String, alteration: String?) {
         alterations[itemID] = alteration
     }
 
     /// The sender could not make the item: ``RehydrationPlan/Seed/item(input:)`` was nil. Nothing was sent for it.
-    package mutating func inputMissing(itemID: String) -> Outcome {
+    mutating func inputMissing(itemID: String) -> Outcome {
         guard state == .items, let index = inFlight.firstIndex(where: { $0.seed.itemID == itemID }) else { return .going([]) }
         lose(at: index, why: inFlight[index].seed.whyWithoutInput)
         return sendItems()
@@ -164,7 +164,7 @@ package struct Seeding: Sendable {
             let index =
                 error.eventID.map { id in inFlight.firstIndex { $0.eventID == id } } ?? (echoesEventIDs ? nil : inFlight.indices.first)
             guard let index else { return .going([]) }
-            lose(at: index, why: error.code ?? "refused")
+            lose(at: index, why: error.code ?? ItemLoss.refused.rawValue)
             return sendItems()
         case .new, .ended:
             return .going([])
@@ -175,7 +175,7 @@ package struct Seeding: Sendable {
         let seed = inFlight.remove(at: index).seed
         // An output that was on its way when its call was refused is refused for that, in whatever words.
         let isOrphan = seed.answersCall.map(missingCalls.contains) ?? false
-        lost.append(ItemNote(id: seed.itemID, why: isOrphan ? RehydrationPlan.callNotCarried : why))
+        lost.append(ItemNote(id: seed.itemID, why: isOrphan ? ItemLoss.callNotCarried.rawValue : why))
         if let call = seed.makesCall { missingCalls.insert(call) }
     }
 
@@ -184,7 +184,7 @@ package struct Seeding: Sendable {
         var messages: [Message] = []
         while inFlight.count < window, let seed = waiting.popFirst() {
             if let call = seed.answersCall, missingCalls.contains(call) {
-                lost.append(ItemNote(id: seed.itemID, why: RehydrationPlan.callNotCarried))
+                lost.append(ItemNote(id: seed.itemID, why: ItemLoss.callNotCarried.rawValue))
                 continue
             }
             let item = ItemInFlight(eventID: newEventID(), seed: seed)

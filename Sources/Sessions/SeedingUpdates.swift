@@ -18,7 +18,9 @@ struct SeedingUpdates {
         // The servers of the newer spelling refuse an update without it.
         let type: [(String, JSONValue)] =
             dialect == .ga ? [("type", .string((asked?["type"] ?? created["type"])?.string ?? "realtime"))] : []
-        let named = configuration.map { asked?["type"] == nil ? SessionConfiguration.merge($0, with: JSONValue.object(type).bytes) : $0 }
+        let named = configuration.map {
+            asked?["type"] == nil && !type.isEmpty ? SessionConfiguration.merge($0, with: JSONValue.object(type).bytes) : $0
+        }
 
         guard silencing, !isTranscription, let detection = TurnDetection(asked: asked, created: created), detection.answersByItself else {
             first = named
@@ -59,7 +61,9 @@ private struct TurnDetection {
 
     /// A session object with it, and nothing else but the given members.
     func session(_ members: [(String, JSONValue)], createsResponses: Bool, interruptsResponses: Bool) -> [UInt8] {
-        var own = object.members.filter { $0.name != "create_response" && $0.name != "interrupt_response" }.map { ($0.name, JSONValue($0.value)) }
+        var own = object.members.filter { $0.name != "create_response" && $0.name != "interrupt_response" }.map {
+            ($0.name, JSONValue($0.value))
+        }
         own += [("create_response", .bool(createsResponses)), ("interrupt_response", .bool(interruptsResponses))]
         let detection: [(String, JSONValue)] = [("turn_detection", .object(own))]
         return JSONValue.object(members + (isNested ? [("audio", .object([("input", .object(detection))]))] : detection)).bytes
