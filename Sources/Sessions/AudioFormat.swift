@@ -9,8 +9,10 @@ package struct AudioFormat: Sendable, Equatable {
 
     package static let pcm16 = AudioFormat(name: "pcm16", bytesPerSample: 2, samplesPerSecond: 24_000)
 
+    package var bytesPerSecond: Int { bytesPerSample * samplesPerSecond }
+
     package func milliseconds(bytes: Int) -> Int {
-        bytes * 1_000 / (bytesPerSample * samplesPerSecond)
+        bytes * 1_000 / bytesPerSecond
     }
 
     package static func input(of record: SessionRecord) -> AudioFormat {
