@@ -109,6 +109,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
-        tests("AcceptanceTests", ["RealtimeBridge", "HTTPServer", "TestSupport", "Realtime", locks, logging]),
+        tests(
+            "AcceptanceTests",
+            [
+                "RealtimeBridge", "HTTPServer", "Sessions", "TestSupport", "Realtime", "Upstream", locks, logging,
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]),
     ]
 )

@@ -29,10 +29,12 @@ package struct UpstreamConfiguration: Sendable {
 
     /// What `upstream` names; visible to callers.
     package var name: String
-    /// `ws://` or `wss://`. `{model}` in path or query is replaced by the session's model.
+    /// `ws://` or `wss://`. In path and query `{model}` is replaced by the session's model, `{id}` by an id of the connection's own.
     package var url: String
     package var dialect: Dialect
     package var tls: UpstreamTLS
+    /// Nil: the server is connected to directly.
+    package var proxy: UpstreamProxy?
     /// Used when a session does not name one; upstreams retire models several times a year, so none is built in.
     package var defaultModel: String?
     /// Sessions that name one of these, and no upstream, are this one's.
@@ -48,14 +50,15 @@ package struct UpstreamConfiguration: Sendable {
     package var profile: UpstreamProfile
 
     package init(
-        name: String, url: String, dialect: Dialect, tls: UpstreamTLS, defaultModel: String?, models: [String] = [],
-        modelPlace: ModelPlace = .query("model"), authorization: Authorization = .bearer, apiKey: String?,
+        name: String, url: String, dialect: Dialect, tls: UpstreamTLS, proxy: UpstreamProxy? = nil, defaultModel: String?,
+        models: [String] = [], modelPlace: ModelPlace = .query("model"), authorization: Authorization = .bearer, apiKey: String?,
         takesCallersCredential: Bool = false, headers: [(name: String, value: String)] = [], profile: UpstreamProfile = UpstreamProfile()
     ) {
         self.name = name
         self.url = url
         self.dialect = dialect
         self.tls = tls
+        self.proxy = proxy
         self.defaultModel = defaultModel
         self.models = models
         self.modelPlace = modelPlace
@@ -83,19 +86,23 @@ package struct UpstreamConfiguration: Sendable {
         if dialect == .beta, !headers.contains(where: { $0.name.lowercased() == "openai-beta" }) {
             headers.append(("OpenAI-Beta", "realtime=v1"))
         }
-        return UpstreamEndpoint(name: name, url: address, headers: headers, tls: tls)
+        return UpstreamEndpoint(name: name, url: address, headers: headers, tls: tls, proxy: proxy, awaitedEvent: profile.awaitedEvent)
     }
 
     private func url(for model: String?) -> String {
-        if url.contains(Self.placeholder) {
-            return url.replacing(Self.placeholder, with: Self.percentEncoded(model ?? ""))
-        }
         var address = url
+        if address.contains(Self.ownID) { address.replace(Self.ownID, with: Self.newID()) }
+        if address.contains(Self.modelName) { return address.replacing(Self.modelName, with: Self.percentEncoded(model ?? "")) }
         if case .query(let item) = modelPlace, let model, !Self.namesModel(url, item) { Self.add(item, model, to: &address) }
         return address
     }
 
-    package static let placeholder = "{model}"
+    package static let modelName = "{model}"
+    package static let ownID = "{id}"
+
+    private static func newID() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
+    }
 
     private static func namesModel(_ url: String, _ item: String) -> Bool {
         let query = url.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
