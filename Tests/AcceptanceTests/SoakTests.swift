@@ -32,4 +32,18 @@ import Testing
         #expect(figures.failedTurns == [])
         #expect((figures.switches["session_expiring"] ?? 0) + (figures.switches.values.reduce(0, +)) >= 5)
     }
+
+    /// The same, with a bridge that is killed in every tenth turn, and connections that go without a word.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["REALTIME_BRIDGE_SOAK"] == "1"), .timeLimit(.minutes(20)))
+    func theBridgeDiesToo() async throws {
+        let figures = try await SoakRun(
+            dialect: "ga", turns: 100,
+            faults: [
+                "--expire-after", "20", "--drop-every", "15", "--stall-every", "60", "--stall-deaf", "--refuse", "0.2", "--delta-delay",
+                "20", "--seed", "5",
+            ],
+            settings: ["--stall-timeout", "3"], killsEvery: 10)()
+        FileHandle.standardError.write(Data("killed: \(figures.description)\n".utf8))
+        #expect(figures.failedTurns == [])
+    }
 }

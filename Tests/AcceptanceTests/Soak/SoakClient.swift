@@ -89,7 +89,7 @@ final class SoakClient {
             let json = try response.json()
             guard json["status"]?.string == "completed" else { throw GaveUp(description: "a response ended as \(response.text)") }
             // Calls of responses that were lost midway are among them.
-            let calls = try await pendingCalls()
+            let calls = try await pendingCalls(until: deadline)
             for call in calls {
                 let output = #"{"item":{"type":"function_call_output","call_id":"\#(call)","output":"sunny and open"}}"#
                 try await create("out_" + call.suffix(20), output, until: deadline)
@@ -99,8 +99,9 @@ final class SoakClient {
     }
 
     /// Completed calls without an output; each is acted upon once.
-    private func pendingCalls() async throws -> [String] {
-        let items = try await http("GET", path + "/items?order=desc&limit=20").json()["data"]?.elements ?? []
+    private func pendingCalls(until deadline: ContinuousClock.Instant) async throws -> [String] {
+        let page = try await request(until: deadline) { try await $0("GET", path + "/items?order=desc&limit=20") }
+        let items = try page.json()["data"]?.elements ?? []
         let answered = items.filter { $0["type"]?.string == "function_call_output" }.compactMap { $0["call_id"]?.string }
         return items.reversed().filter { $0["type"]?.string == "function_call" && $0["status"]?.string == "completed" }
             .compactMap { $0["call_id"]?.string }.filter { !answered.contains($0) }
@@ -129,7 +130,16 @@ final class SoakClient {
         while true {
             let began = ContinuousClock.now
             let before = follower.last
-            let answer = try await ask(http)
+            let answer: HTTPClient.Answer
+            do {
+                answer = try await ask(http)
+            } catch  where error is SocketError || error is BrokenAnswer {
+                // The bridge itself went, and comes back.
+                figures.errors["disconnected", default: 0] += 1
+                guard ContinuousClock.now < deadline else { throw GaveUp(description: "\(error)") }
+                try await Self.pause(for: .milliseconds(100))
+                continue
+            }
             figures.longestRequest = max(figures.longestRequest, ContinuousClock.now - began)
             if (200..<300).contains(answer.status) { return answer }
             figures.errors["\(answer.status) \(answer.code)", default: 0] += 1

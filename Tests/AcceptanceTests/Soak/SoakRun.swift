@@ -11,15 +11,18 @@ struct SoakRun {
     let faults: [String]
     /// Flags of `serve` beside what it needs.
     let settings: [String]
+    /// The bridge is killed in the middle of every so manieth turn; nil for never.
+    var killsEvery: Int?
 
     func callAsFunction() async throws -> SoakFigures {
-        try await FailingUpstream.run(dialect, faults: faults, settings: settings) { http, record in
-            try await converse(http, record)
+        try await FailingUpstream.run(dialect, faults: faults, settings: settings) { bridge, record in
+            try await converse(bridge, record)
         }
     }
 
-    private func converse(_ http: HTTPClient, _ record: URL) async throws -> SoakFigures {
+    private func converse(_ bridge: BridgeProcess, _ record: URL) async throws -> SoakFigures {
         let began = ContinuousClock.now
+        let http = HTTPClient(address: bridge.address)
         let path = try await FailingUpstream.session(http, SoakClient.session(dialect))
         let follower = EventFollower(port: http.port, path: path + "/events")
         let client = SoakClient(http: http, path: path, dialect: dialect, follower: follower)
@@ -29,6 +32,7 @@ struct SoakRun {
             // A client that is cut off itself now and then.
             if number % 9 == 0 { follower.cut() }
             let turn = Turn(number)
+            async let killed: Void = kill(bridge, in: number, follower)
             if let audio = turn.audio {
                 let answer = try await client.turn(number, hears: audio)
                 if let answer { #expect(answer == turn.answer, "turn \(number)") }
@@ -41,6 +45,7 @@ struct SoakRun {
                     for text in said.dropLast() { #expect(answer.contains("\"\(text)\""), "turn \(number): \(text)") }
                 }
             }
+            try await killed
         }
         var figures = client.figures
         figures.took = ContinuousClock.now - began
@@ -51,6 +56,13 @@ struct SoakRun {
         figures.add(follower)
         figures.add(try UpstreamRecord(contentsOf: record))
         return figures
+    }
+
+    private func kill(_ bridge: BridgeProcess, in turn: Int, _ follower: EventFollower) async throws {
+        guard let killsEvery, turn.isMultiple(of: killsEvery) else { return }
+        _ = try? await follower.event(after: follower.last, "a response") { $0.type == "response.created" }
+        try await bridge.kill()
+        try await bridge.start()
     }
 
     // MARK: what is said
