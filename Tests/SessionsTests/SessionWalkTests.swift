@@ -145,7 +145,8 @@ private struct Walk {
         if let response = server.response {
             if random.below(2) == 0 {
                 servers[id]?.response = nil
-                return say("{\"type\":\"response.done\",\"response\":{\"id\":\"\(response)\",\"status\":\"completed\",\"conversation_id\":\"c\"}}")
+                return say(
+                    "{\"type\":\"response.done\",\"response\":{\"id\":\"\(response)\",\"status\":\"completed\",\"conversation_id\":\"c\"}}")
             }
             say("{\"type\":\"response.output_item.added\",\"response_id\":\"\(response)\",\"item\":{\"id\":\"a\(next)\"}}")
             say(
@@ -214,8 +215,8 @@ private struct Walk {
         // Somebody ends every wait: upstream's answer in time, or a connection attempt's, which has a limit of its own.
         let isWaited = !machine.unanswered.isEmpty || !machine.projection.responsesInProgress.isEmpty
         let attempt = machine.successor.map { if case .opening = $0.state { true } else { false } } ?? false
-        #expect(!isWaited || machine.nextDeadline != nil || isOpening(machine.link.id ?? 0) || attempt)
-        for command in taken.keys { #expect(settlements(command) <= 1, "\(taken[command] ?? "")") }
+        let isBounded = machine.nextDeadline.map { $0 <= driver.now + machine.times.stall } ?? false
+        #expect(!isWaited || isBounded || isOpening(machine.link.id ?? 0) || attempt)
     }
 
     private func settlements(_ command: CommandID) -> Int {
@@ -237,8 +238,10 @@ private struct Walk {
             if type == "response.done" { created[id]? += 1 }
         }
         for (id, ends) in created { #expect(ends == 1, "\(id) ended \(ends) times") }
-        for (command, event) in taken where !event.contains("append") && !event.contains("x.unknown") {
-            #expect(settlements(command) == 1, "\(event)")
+        for (command, event) in taken {
+            // What upstream never acknowledges is answered when the socket has taken it.
+            let isAcknowledged = !event.contains("append") && !event.contains("x.unknown")
+            #expect(settlements(command) == 1 || (!isAcknowledged && settlements(command) == 0), "\(event)")
         }
     }
 }
