@@ -19,8 +19,10 @@ extension SessionError {
             .upstreamUnauthorized
         case .refused(closeCode: 4004, _, _), .refused(_, _, errorCode: "model_not_found"):
             .upstreamModelNotFound
+        case .refusedByProxy(status: 500...599):
+            .upstreamUnavailable
         // Trying again helps against none of these: something has to be changed first.
-        case .refused, .refusedAtHandshake, .invalidEndpoint, .tlsFailed, .badUpgrade:
+        case .refused, .refusedAtHandshake, .refusedByProxy, .invalidEndpoint, .tlsFailed, .badUpgrade:
             .upstreamRefused
         case .dnsFailed, .unreachable, .handshakeTimeout, .closed, .messageTooLarge, .circuitOpen, .cancelled:
             .upstreamUnavailable

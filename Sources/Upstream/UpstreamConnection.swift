@@ -1,6 +1,8 @@
 /// Opens sessions at Realtime servers.
 package protocol UpstreamConnecting: Sendable {
     /// Returns once the server's `session.created` (or `transcription_session.created`) has come; a 101 alone proves nothing.
+    /// With ``UpstreamEndpoint/awaitedEvent`` once that one has come too. It is not swallowed: it and what comes between the two are the first
+    /// frames that ``UpstreamConnection/next()`` gives, also in the odd case that it came before the session's own.
     ///
     /// Cancelling the task closes whatever was opened.
     /// - Throws: ``UpstreamError``; never `.messageTooLarge`.
@@ -48,6 +50,8 @@ package struct UpstreamEnd: Sendable, Equatable {
 package final class UpstreamConnection: Sendable {
     /// The `session.created` frame, bytes as received.
     package let created: [UInt8]
+    /// When ``created`` had come.
+    package let openedAt = ContinuousClock.now
 
     private let nextInbound: @Sendable () async -> UpstreamInbound
     private let sendText: @Sendable ([UInt8]) async throws(UpstreamError) -> Void

@@ -10,6 +10,8 @@ package struct UpstreamError: Error, Sendable, CustomStringConvertible, CustomDe
         case tlsFailed
         /// ``UpstreamEndpoint/handshakeTimeout`` passed before the session's first event, or before the handshake's turn came.
         case handshakeTimeout
+        /// The proxy answered, but opened no tunnel; 0 if it was no HTTP answer at all. Also the code of a proxy that wants credentials (407).
+        case refusedByProxy(status: Int)
         /// An HTTP answer other than 101.
         case refusedAtHandshake(status: Int)
         /// A 101 that is none: wrong `Sec-WebSocket-Accept`, an extension nobody asked for, or no HTTP at all.
