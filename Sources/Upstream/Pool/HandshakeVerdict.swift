@@ -13,6 +13,8 @@ enum HandshakeVerdict: Sendable, Equatable {
         self =
             switch code {
             case .dnsFailed, .unreachable, .handshakeTimeout, .closed: .trouble
+            // A proxy that cannot reach the upstream says 502 or the like; that it wants other credentials is no fault of the upstream's.
+            case .refusedByProxy(let status): status == 429 || status >= 500 ? .trouble : .unclear
             case .refusedAtHandshake(let status): status == 429 || status >= 500 ? .trouble : .refusal
             // RFC 6455 section 7.4.1: internal error, service restart, try again later.
             case .refused(closeCode: 1011?, _, _), .refused(closeCode: 1012?, _, _), .refused(closeCode: 1013?, _, _): .trouble

@@ -15,7 +15,8 @@ struct PoolKey: Sendable, Hashable, CustomStringConvertible {
     static func == (left: PoolKey, right: PoolKey) -> Bool {
         let (left, right) = (left.endpoint, right.endpoint)
         return left.url == right.url && left.name == right.name && left.sharesConnections == right.sharesConnections
-            && left.headers.elementsEqual(right.headers, by: ==) && left.tls == right.tls && left.maximumAge == right.maximumAge
+            && left.headers.elementsEqual(right.headers, by: ==) && left.tls == right.tls && left.proxy == right.proxy
+            && left.awaitedEvent == right.awaitedEvent && left.maximumAge == right.maximumAge
             && left.maximumMessageBytes == right.maximumMessageBytes && left.handshakeTimeout == right.handshakeTimeout
             && left.pingInterval == right.pingInterval && left.pingTimeout == right.pingTimeout
     }

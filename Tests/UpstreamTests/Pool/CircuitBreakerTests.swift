@@ -86,7 +86,8 @@ struct CircuitBreakerTests {
         (.refused(closeCode: 3000, errorType: nil, errorCode: "invalid_api_key"), .refusal),
         (.refused(closeCode: 4004, errorType: nil, errorCode: "model_not_found"), .refusal),
         (.refused(closeCode: nil, errorType: nil, errorCode: "insufficient_quota"), .refusal),
-        (.refused(closeCode: 1013, errorType: nil, errorCode: nil), .trouble), (.tlsFailed, .unclear), (.badUpgrade, .unclear),
+        (.refused(closeCode: 1013, errorType: nil, errorCode: nil), .trouble), (.refusedByProxy(status: 504), .trouble),
+        (.refusedByProxy(status: 407), .unclear), (.tlsFailed, .unclear), (.badUpgrade, .unclear),
         (.invalidEndpoint, .unclear), (.cancelled, .givenUp),
     ])
     func onlyWhatMayPassCountsAgainstAnUpstream(code: UpstreamError.Code, verdict: HandshakeVerdict) {

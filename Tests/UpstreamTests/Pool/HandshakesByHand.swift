@@ -33,8 +33,12 @@ final class HandshakesByHand: UpstreamConnecting {
             let server = ScriptedConnection()
             let expires = expiresAt.map { ",\"expires_at\":\($0)" } ?? ""
             let created = "{\"type\":\"session.created\",\"session\":{\"id\":\"\(id)\"\(expires)}}"
-            outcome.put(.success(server.clientSide(created: Array(created.utf8))))
+            open(server.clientSide(created: Array(created.utf8)))
             return server
+        }
+
+        func open(_ connection: UpstreamConnection) {
+            outcome.put(.success(connection))
         }
 
         func fail(_ code: UpstreamError.Code = .unreachable) {

@@ -29,12 +29,22 @@ struct PoolMachineTests {
         #expect(pool.status.hits == 1 && pool.status.misses == 1)
     }
 
-    @Test func whatDiffersInTheCredentialIsNeverShared() {
-        var pool = PoolFixture(UpstreamPoolLimits(minimum: 1), warm: [PoolFixture.kept])
+    @Test func whatDiffersInAnythingIsNeverShared() {
+        let changes: [(inout UpstreamEndpoint) -> Void] = [
+            { $0.headers = [("Authorization", "Bearer sk-other-0123456789")] }, { $0.headers.append(("X-Tenant", "b")) },
+            { $0.url += "&x=1" }, { $0.name = "other" }, { $0.tls.caFile = "/other.pem" },
+            { $0.proxy = UpstreamProxy(host: "proxy", port: 1) }, { $0.awaitedEvent = "conversation.created" },
+            { $0.sharesConnections = false }, { $0.maximumMessageBytes = 1 }, { $0.pingInterval = .seconds(1) },
+            { $0.pingTimeout = .seconds(1) }, { $0.handshakeTimeout = .seconds(1) }, { $0.maximumAge = .seconds(60) },
+        ]
+        var pool = PoolFixture(UpstreamPoolLimits(minimum: 1, handshakesAtOnce: 64), warm: [PoolFixture.kept])
         for refill in pool.tick().refills { _ = pool.opened(refill) }
-        var other = PoolFixture.endpoint("kept")
-        other.headers = [("Authorization", "Bearer sk-other-0123456789")]
-        #expect(pool.ask(.init(other)) == .open(connection: 2))
+        for (index, change) in changes.enumerated() {
+            var other = PoolFixture.endpoint("kept")
+            change(&other)
+            #expect(pool.ask(PoolKey(other)) == .open(connection: index + 2), "change \(index)")
+        }
+        #expect(pool.ask(PoolKey(PoolFixture.endpoint("kept"))) == .lease(connection: 1))
     }
 
     @Test func aCallersOwnCredentialGetsNoWarmOneAndLeavesNone() {

@@ -1,5 +1,5 @@
 import Logging
-import NIOPosix
+import NIOConcurrencyHelpers
 import TestSupport
 import Testing
 
@@ -45,7 +45,7 @@ struct UpstreamPoolTests {
         }
     }
 
-    @Test func aWarmOneThatEndedIsNotGivenOutAlsoBeforeAnybodyNoticed() async throws {
+    @Test func aWarmOneThatEndedIsNotGivenOut() async throws {
         let endpoint = PoolFixture.endpoint("kept")
         try await withPool(UpstreamPoolLimits(minimum: 1), warm: [endpoint]) { pool in
             let server = try await connector.next().open("sess_dead")
@@ -56,6 +56,24 @@ struct UpstreamPoolTests {
             try await connector.next().open("sess_alive")
             #expect(String(decoding: try await connecting.created, as: UTF8.self).contains("sess_alive"))
             #expect(pool.status[0].hits == 0 && pool.status[0].misses == 1)
+        }
+    }
+
+    /// The end of a warm connection stands in its queue; before the pool is told, on the event loop's thread, a caller comes.
+    @Test func aWarmOneWhoseEndThePoolWasNotToldOfYetIsNotGivenOut() async throws {
+        let endpoint = PoolFixture.endpoint("kept")
+        try await withPool(UpstreamPoolLimits(minimum: 1), warm: [endpoint]) { pool in
+            let isOpen = NIOLockedValueBox(true)
+            let dead = UpstreamConnection(
+                created: [], next: { .ended(UpstreamEnd(.lost)) }, send: { _ in }, close: { _, _ in },
+                isOpen: { isOpen.withLockedValue { $0 } }, onEnd: { _ in }, abandon: {})
+            try await connector.next().open(dead)
+            await pool.reaches { $0.warm == 1 }
+            isOpen.withLockedValue { $0 = false }
+            async let connecting = pool.connect(to: endpoint)
+            try await connector.next().open("sess_alive")
+            #expect(try await connecting.isOpen)
+            #expect(pool.status[0].leased == 1 && pool.status[0].warm == 0)
         }
     }
 
