@@ -95,6 +95,12 @@ import Testing
             ga: #"{"id":"i","type":"message","role":"assistant","content":[{"type":"output_text","text":"yes"}]}"#,
             alteration: "audio_as_text"),
         Row(
+            name: "assistant with a part of a kind not known",
+            stored: assistant(#"{"type":"text","text":"yes"},{"type":"drawing","strokes":[]}"#),
+            created: #"{"id":"i","type":"message","role":"assistant","content":[{"type":"text","text":"yes"}]}"#,
+            ga: #"{"id":"i","type":"message","role":"assistant","content":[{"type":"output_text","text":"yes"}]}"#,
+            alteration: "not_replayable"),
+        Row(
             name: "system message",
             stored: #"{"id":"i","type":"message","role":"system","status":"completed","content":[{"type":"input_text","text":"be kind"}]}"#,
             created: #"{"id":"i","type":"message","role":"system","content":[{"type":"input_text","text":"be kind"}]}"#),
