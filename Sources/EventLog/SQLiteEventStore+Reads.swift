@@ -189,14 +189,15 @@ extension SQLiteEventStore {
         }
     }
 
+    /// Spelt as the condition of its index, so that the index is used.
+    static let expiredSessions = """
+        SELECT id FROM session WHERE expires_at <= ? AND status NOT IN ('closed', 'failed') ORDER BY expires_at, key LIMIT ?
+        """
+
     package func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String] {
         try await read { db in
             try String.fetchAll(
-                try db.cachedStatement(
-                    sql: """
-                        SELECT id FROM session WHERE expires_at <= ? AND status NOT IN ('closed', 'failed')
-                        ORDER BY expires_at, key LIMIT ?
-                        """), arguments: [seconds, limit])
+                try db.cachedStatement(sql: Self.expiredSessions), arguments: [seconds, limit])
         }
     }
 

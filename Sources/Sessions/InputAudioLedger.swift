@@ -67,6 +67,9 @@ struct InputAudioLedger: Sendable {
     /// Nothing that upstream's buffer now holds was dropped: a commit made now could be repeated on another connection.
     var holdsAll: Bool { heldStart <= turnStart }
 
+    /// How much of what upstream's buffer now holds was dropped.
+    var droppedMilliseconds: Int { format.milliseconds(bytes: max(0, heldStart - turnStart)) }
+
     /// Whether a commit or clear written at that position could be repeated on another connection with all the audio it had.
     ///
     /// Of several in flight each one's audio begins at the one before, so each has its own answer.

@@ -5,7 +5,11 @@ extension SessionError {
     /// Why no upstream session could be had, in the words of the one who has to change something.
     init(_ error: UpstreamError) {
         let upstream = error.upstreamError.flatMap(ServerEvent.init).map { RealtimeError($0.json["error"]) }
-        self.init(Self.code(for: error.code), error.message, upstream: upstream)
+        self.init(Self.code(for: error.code), error.message, upstream: upstream, retryAfterMilliseconds: Self.retryAfter(error.code))
+    }
+
+    private static func retryAfter(_ code: UpstreamError.Code) -> Int? {
+        if case .circuitOpen(let milliseconds) = code { milliseconds } else { nil }
     }
 
     private static func code(for code: UpstreamError.Code) -> Code {
@@ -15,10 +19,12 @@ extension SessionError {
             .upstreamUnauthorized
         case .refused(closeCode: 4004, _, _), .refused(_, _, errorCode: "model_not_found"):
             .upstreamModelNotFound
+        case .refusedByProxy(status: 500...599):
+            .upstreamUnavailable
         // Trying again helps against none of these: something has to be changed first.
-        case .refused, .refusedAtHandshake, .invalidEndpoint, .tlsFailed, .badUpgrade:
+        case .refused, .refusedAtHandshake, .refusedByProxy, .invalidEndpoint, .tlsFailed, .badUpgrade:
             .upstreamRefused
-        case .dnsFailed, .unreachable, .handshakeTimeout, .closed, .messageTooLarge, .cancelled:
+        case .dnsFailed, .unreachable, .handshakeTimeout, .closed, .messageTooLarge, .circuitOpen, .cancelled:
             .upstreamUnavailable
         }
     }

@@ -6,8 +6,11 @@ struct UpstreamAddress: Equatable {
     var port: Int
     /// Path and query, as sent.
     var target: String
-    /// The value of `Host`.
-    var authority: String
+    /// The value of `Host`: without the port if it is the scheme's own.
+    private(set) var authority = ""
+    /// What a proxy is asked for (RFC 9112, 3.2.3).
+    var authorityWithPort: String { "\(bracketedHost):\(port)" }
+    private var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
 
     init(_ url: String) throws(UpstreamError) {
         // The URL itself is not repeated: some servers take the key in the query.
@@ -29,33 +32,17 @@ struct UpstreamAddress: Equatable {
         let written = rest[..<authorityEnd]
         guard !written.contains("@") else { throw refused("it has user information; credentials go into a header") }
 
-        let portText: Substring?
-        if written.first == "[" {
-            guard let bracket = written.firstIndex(of: "]") else { throw refused("a bracket is not closed") }
-            host = String(written[written.index(after: written.startIndex)..<bracket])
-            let tail = written[written.index(after: bracket)...]
-            guard tail.isEmpty || tail.first == ":" else { throw refused("its host cannot be read") }
-            portText = tail.isEmpty ? nil : tail.dropFirst()
-        } else {
-            let parts = written.split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count <= 2 else { throw refused("an IPv6 address needs brackets") }
-            host = String(parts[0])
-            portText = parts.count == 2 ? parts[1] : nil
+        let place: HostAndPort
+        do throws(HostAndPort.Fault) {
+            place = try HostAndPort(written)
+        } catch {
+            throw refused(error.complaint)
         }
-        guard !host.isEmpty else { throw refused("it has no host") }
-
+        host = place.host
         let standardPort = isSecure ? 443 : 80
-        if let portText {
-            guard let number = Int(portText), (1...65535).contains(number) else {
-                throw refused("its port is not a number from 1 to 65535")
-            }
-            port = number
-        } else {
-            port = standardPort
-        }
-        let bracketed = host.contains(":") ? "[\(host)]" : host
-        authority = port == standardPort ? bracketed : "\(bracketed):\(port)"
+        port = place.port ?? standardPort
         let path = rest[authorityEnd...]
         target = path.first == "/" ? String(path) : "/\(path)"
+        authority = port == standardPort ? bracketedHost : authorityWithPort
     }
 }

@@ -9,7 +9,11 @@ package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
     /// Sent with the upgrade request as they are, the credentials among them.
     package var headers: [(name: String, value: String)]
     package var tls: UpstreamTLS
-    /// From the start of the name look-up to the session's first event. 10 s: a far server answers in 2 s even when it is loaded.
+    /// nil: the server is connected to directly. ``UpstreamProxy/from(environment:for:)`` finds the one that the environment names.
+    package var proxy: UpstreamProxy?
+    /// A second event, by its `type`, without which this server's session is not ready, e.g. `conversation.created`; nil: the session's own suffices.
+    package var awaitedEvent: String?
+    /// From the start of the name look-up to the session being ready, the proxy's part included. 10 s: a far server answers in 2 s even when it is loaded.
     package var handshakeTimeout: Duration
     /// Silence after which we ask whether the peer is alive. 20 s is what OpenAI's server does; NAT entries live longer than that.
     package var pingInterval: Duration
@@ -17,25 +21,38 @@ package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
     package var pingTimeout: Duration
     /// Bound of one message, either way. 32 MiB: a retrieved item carries its whole audio in base64.
     package var maximumMessageBytes: Int
+    /// Whether a connection made for one caller may be given to another. Only where the credential is the server's own: what a caller's own
+    /// credential opened is for that caller alone.
+    package var sharesConnections: Bool
+    /// How long the server lets a session live, for servers that do not say so in `session.created`. nil: not known.
+    package var maximumAge: Duration?
 
     package init(
         name: String,
         url: String,
         headers: [(name: String, value: String)] = [],
         tls: UpstreamTLS = UpstreamTLS(),
+        proxy: UpstreamProxy? = nil,
+        awaitedEvent: String? = nil,
         handshakeTimeout: Duration = .seconds(10),
         pingInterval: Duration = .seconds(20),
         pingTimeout: Duration = .seconds(20),
-        maximumMessageBytes: Int = 32 << 20
+        maximumMessageBytes: Int = 32 << 20,
+        sharesConnections: Bool = false,
+        maximumAge: Duration? = nil
     ) {
         self.name = name
         self.url = url
         self.headers = headers
         self.tls = tls
+        self.proxy = proxy
+        self.awaitedEvent = awaitedEvent
         self.handshakeTimeout = handshakeTimeout
         self.pingInterval = pingInterval
         self.pingTimeout = pingTimeout
         self.maximumMessageBytes = maximumMessageBytes
+        self.sharesConnections = sharesConnections
+        self.maximumAge = maximumAge
     }
 
     /// Name, URL without its query (some servers take the key there), and the names of the headers.
@@ -67,14 +84,4 @@ extension UpstreamEndpoint: CustomDebugStringConvertible, CustomReflectable {
     package var debugDescription: String { description }
     /// Without this `dump` and a failed expectation would print the credentials.
     package var customMirror: Mirror { Mirror(self, children: ["description": description]) }
-}
-
-/// Whom we trust to vouch for a server's name. Verification itself cannot be turned off.
-package struct UpstreamTLS: Sendable, Hashable {
-    /// PEM file with the only authorities to trust; nil means the system's store. Read once per connector.
-    package var caFile: String?
-
-    package init(caFile: String? = nil) {
-        self.caFile = caFile
-    }
 }
