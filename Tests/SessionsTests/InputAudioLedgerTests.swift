@@ -165,6 +165,17 @@ import Testing
         #expect(ledger.heldRange == 0..<100)
     }
 
+    @Test func anotherNameForTheSameSoundChangesNothing() {
+        var ledger = InputAudioLedger(format: .pcm16)
+        ledger.appended([1, 2, 3, 4])
+        ledger.reformatted(AudioFormat(name: "audio/pcm", bytesPerSample: 2, samplesPerSecond: 24_000))
+        #expect(ledger.kept(0..<4) == [1, 2, 3, 4])
+        var companded = InputAudioLedger(format: AudioFormat(name: "g711_ulaw", bytesPerSample: 1, samplesPerSecond: 8_000))
+        companded.appended([1, 2, 3, 4])
+        companded.reformatted(AudioFormat(name: "g711_alaw", bytesPerSample: 1, samplesPerSecond: 8_000))
+        #expect(companded.heldRange.isEmpty)
+    }
+
     // MARK: The next connection
 
     @Test func whatIsKeptIsSentAgainAroundTheCommandsInFlight() {
