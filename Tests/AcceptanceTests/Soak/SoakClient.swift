@@ -14,6 +14,12 @@ final class SoakClient {
         let description: String
     }
 
+    struct Answer: Sendable {
+        let words: String
+        let itemID: String
+        let responseID: String
+    }
+
     let http: HTTPClient
     let path: String
     let dialect: String
@@ -43,8 +49,8 @@ final class SoakClient {
     // MARK: turns
 
     /// One turn to its end: what the caller says, the answer, and as long as the answer asks for tools, their outputs and the next answer.
-    /// - Returns: the words of the last answer; nil if the turn was given up.
-    func turn(_ number: Int, says text: String, spoken: Bool = false) async throws -> String? {
+    /// - Returns: the last answer; nil if the turn was given up.
+    func turn(_ number: Int, says text: String, spoken: Bool = false) async throws -> Answer? {
         let began = ContinuousClock.now
         figures.turns += 1
         defer { figures.longestTurn = max(figures.longestTurn, ContinuousClock.now - began) }
@@ -58,7 +64,7 @@ final class SoakClient {
     }
 
     /// One turn whose question is sound.
-    func turn(_ number: Int, hears audio: Data) async throws -> String? {
+    func turn(_ number: Int, hears audio: Data) async throws -> Answer? {
         let began = ContinuousClock.now
         figures.turns += 1
         defer { figures.longestTurn = max(figures.longestTurn, ContinuousClock.now - began) }
@@ -79,7 +85,7 @@ final class SoakClient {
         }
     }
 
-    private func answer(spoken: Bool, until deadline: ContinuousClock.Instant) async throws -> String {
+    private func answer(spoken: Bool, until deadline: ContinuousClock.Instant) async throws -> Answer {
         let sound = dialect == "ga" ? #"{"output_modalities":["audio"]}"# : #"{"modalities":["audio","text"]}"#
         while true {
             let response = try await request(until: deadline) { http in
@@ -94,7 +100,10 @@ final class SoakClient {
                 let output = #"{"item":{"type":"function_call_output","call_id":"\#(call)","output":"sunny and open"}}"#
                 try await create("out_" + call.suffix(20), output, until: deadline)
             }
-            if calls.isEmpty { return json["output_text"]?.string ?? "" }
+            guard calls.isEmpty else { continue }
+            return Answer(
+                words: json["output_text"]?.string ?? "", itemID: json["output"]?[0]?["id"]?.string ?? "",
+                responseID: json["id"]?.string ?? "")
         }
     }
 
