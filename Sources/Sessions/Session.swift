@@ -217,12 +217,13 @@ package actor Session {
         await flush()
     }
 
-    /// Waits until the first connection has been given the history that the session begins with.
+    /// Waits until the first connection has been given the history that the session begins with, and that is stored.
     func opened(within limit: Duration) async throws(SessionError) {
         guard let outcome = await opening.value(within: limit) else {
             throw SessionError(.upstreamTimeout, "upstream did not take the conversation in time")
         }
         if let error = outcome { throw error }
+        await flush()
     }
 
     // MARK: Actions

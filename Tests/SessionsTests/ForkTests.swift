@@ -19,7 +19,7 @@ import Upstream
         let simulator = Simulator(configuration: SimulatorConfiguration(dialect: dialect), group: group, logger: logger)
         let address = try await simulator.start()
         try await DirectoryFixture.run(
-            connector: NIOUpstreamConnector(group: group, logger: logger), url: "ws://127.0.0.1:\(address.port ?? 0)/v1/realtime",
+            connector: NIOUpstreamConnector(group: group, logger: logger), url: "ws://127.0.0.1:\(address.port)/v1/realtime",
             dialect: dialect, body)
         await simulator.stop()
     }
