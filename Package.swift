@@ -80,7 +80,7 @@ let package = Package(
             ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),
         room("EventLog", ["Realtime", grdb, locks, logging, deque]),
         tests("EventLogTests", ["EventLog", "Realtime", grdb, locks, logging]),
-        room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging]),
+        room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging, deque]),
         tests("SessionsTests", ["Sessions", "Simulator", "TestSupport", nioPosix, "Realtime", "Upstream", "EventLog", locks, logging]),
         room("BridgeAPI", ["COpenAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
         tests(
@@ -109,6 +109,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
-        tests("AcceptanceTests", ["RealtimeBridge", "HTTPServer", "TestSupport", "Realtime", locks, logging]),
+        tests(
+            "AcceptanceTests",
+            [
+                "RealtimeBridge", "HTTPServer", "Sessions", "TestSupport", "Realtime", "Upstream", locks, logging,
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]),
     ]
 )

@@ -28,8 +28,13 @@ struct Bridge {
 
     /// Returns when the process was told to stop and has drained.
     func run() async throws {
-        if settings.upstream.apiKey == nil {
-            logger.warning("OPENAI_API_KEY is not set: only callers that send a bearer of their own can open sessions")
+        for upstream in settings.upstreams where upstream.apiKey == nil && upstream.authorization != .none {
+            let facts: Logger.Metadata = ["bridge.upstream": "\(upstream.name)"]
+            if upstream.takesCallersCredential {
+                logger.warning("an upstream has no key: only callers that send a bearer of their own can use it", metadata: facts)
+            } else {
+                logger.notice("an upstream has no key: it is asked without one", metadata: facts)
+            }
         }
         let log: EventLog
         do throws(EventLogError) {
@@ -39,7 +44,7 @@ struct Bridge {
         }
         let connector = NIOUpstreamConnector(group: MultiThreadedEventLoopGroup.singleton, logger: logger)
         let directory = SessionDirectory(
-            log: log, upstreams: [settings.upstream], connector: connector, limits: settings.limits, logger: logger)
+            log: log, upstreams: settings.upstreams, connector: connector, limits: settings.limits, logger: logger)
         let api = BridgeAPI(configuration: settings.api, directory: directory, log: log, logger: logger)
         let server = HTTPServer(configuration: settings.http, handler: api, logger: logger)
         let service = BridgeService(directory: directory, api: api, server: server, drainTimeout: settings.drainTimeout)

@@ -34,7 +34,8 @@ struct DemoCommand: AsyncParsableCommand {
             }
             let upstream = UpstreamConfiguration(
                 name: "simulator", url: address.url, dialect: dialect, tls: UpstreamTLS(),
-                defaultModel: try reader.string("model") ?? "simulated", apiKey: "demo")
+                defaultModel: try reader.string("model") ?? "simulated", apiKey: "demo",
+                takesCallersCredential: true)
             do {
                 try await Bridge(Settings(reader, dataFolder: "realtime-bridge-demo", simulator: upstream)).run()
             } catch {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Sessions
 
 /// The flags of `serve` and `demo`. Every flag can also be given as `REALTIME_BRIDGE_` + its name in capitals, or under its name in the
 /// file of `--config`; a flag goes before the environment, the environment before the file. Defaults stand in ``Settings``.
@@ -22,6 +23,36 @@ struct ServeOptions: ParsableArguments {
 
     @Option(help: "PEM file with the authorities to trust for upstream. Default: the system's.")
     var upstreamCa: String?
+
+    @Option(help: "What the Realtime server is: \(UpstreamPreset.names). Sets its URL, dialect and ways; other settings go before it.")
+    var upstreamPreset: String?
+
+    @Option(
+        help: "Name of the upstream for sessions that name neither one nor a model of one. Default 'default', which these flags describe.")
+    var defaultUpstream: String?
+
+    @Option(
+        help:
+            "Seconds that upstream's sessions last where it does not say so; 0: without end. Default 3600, or what is known of the preset.")
+    var maxSessionAge: Int?
+
+    @Option(help: "Upstream connections kept ready per upstream and model, at least. Default 0.")
+    var poolMin: Int?
+
+    @Option(help: "The same, at most; 0 keeps none. Default 8.")
+    var poolMax: Int?
+
+    @Option(help: "Seconds without speech, tool call or viewer after which a session gives its connection back; 0: never. Default 300.")
+    var idleTimeout: Int?
+
+    @Option(help: "Seconds that upstream may owe something without a word before its connection counts as lost. Default 60.")
+    var stallTimeout: Int?
+
+    @Option(help: "Estimated tokens of the conversation that a new upstream connection is given; older items are dropped. Default 24000.")
+    var replayTokenLimit: Int?
+
+    @Option(help: "Seconds that a running turn may delay the change to a new upstream connection. Default 60.")
+    var rolloverWait: Int?
 
     @Option(help: "Model of sessions that name none. Without it upstream decides.")
     var model: String?
@@ -81,24 +112,29 @@ struct ServeOptions: ParsableArguments {
     var config: String?
 
     /// The settings that a file can have.
-    static let names: Set<String> = [
-        "listen", "data-dir", "synchronous", "upstream-url", "upstream-dialect", "upstream-ca", "model", "credentials", "api-keys-file",
-        "cors-origin", "allowed-host", "insecure-no-auth", "socket-mode", "max-sessions", "max-kept-sessions", "max-streams",
-        "max-streams-per-session", "stream-max-age", "max-body", "retained-mib", "retained-hours", "drain-timeout", "log-level",
-        "log-format",
-    ]
+    static let names = Set(
+        [
+            "listen", "data-dir", "synchronous", "upstream-preset", "upstream-url", "upstream-dialect", "upstream-ca", "model",
+            "default-upstream", "max-session-age", "credentials", "api-keys-file", "cors-origin", "allowed-host", "insecure-no-auth",
+            "socket-mode", "pool-min", "pool-max", "idle-timeout", "stall-timeout", "replay-token-limit", "rollover-wait", "max-sessions",
+            "max-kept-sessions", "max-streams", "max-streams-per-session", "stream-max-age", "max-body", "retained-mib", "retained-hours",
+            "drain-timeout", "log-level", "log-format",
+        ] + UpstreamSettings.names)
 
     /// What was given, by the settings' names.
     var given: [String: ConfigContent] {
         let texts: [String: String?] = [
             "data-dir": dataDir, "synchronous": synchronous, "upstream-url": upstreamURL, "upstream-dialect": upstreamDialect,
             "upstream-ca": upstreamCa, "model": model, "credentials": credentials, "api-keys-file": apiKeysFile,
-            "socket-mode": socketMode, "log-level": logLevel, "log-format": logFormat,
+            "upstream-preset": upstreamPreset, "default-upstream": defaultUpstream, "socket-mode": socketMode, "log-level": logLevel,
+            "log-format": logFormat,
         ]
         let numbers: [String: Int?] = [
             "max-sessions": maxSessions, "max-kept-sessions": maxKeptSessions, "max-streams": maxStreams,
             "max-streams-per-session": maxStreamsPerSession, "stream-max-age": streamMaxAge, "max-body": maxBody,
             "retained-mib": retainedMib, "retained-hours": retainedHours, "drain-timeout": drainTimeout,
+            "max-session-age": maxSessionAge, "pool-min": poolMin, "pool-max": poolMax, "idle-timeout": idleTimeout,
+            "stall-timeout": stallTimeout, "replay-token-limit": replayTokenLimit, "rollover-wait": rolloverWait,
         ]
         let lists = ["listen": listen, "cors-origin": corsOrigin, "allowed-host": allowedHost]
         var given: [String: ConfigContent] = [:]

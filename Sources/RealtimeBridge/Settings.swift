@@ -3,9 +3,7 @@ import EventLog
 import Foundation
 import HTTPServer
 import Logging
-import Realtime
 import Sessions
-import Upstream
 
 /// All settings of `serve` and `demo`, read and checked before anything is opened.
 struct Settings {
@@ -15,7 +13,10 @@ struct Settings {
     var api: BridgeAPIConfiguration
     var log: EventLogConfiguration
     var limits: SessionLimits
-    var upstream: UpstreamConfiguration
+    /// The first one is the default.
+    var upstreams: [UpstreamConfiguration]
+    /// Connections kept ready per upstream and model; none if the upper bound is 0.
+    var pooled: ClosedRange<Int>
     var drainTimeout: Duration
     var logLevel: Logger.Level
     var logFormat: LogFormat
@@ -53,9 +54,14 @@ struct Settings {
         limits = SessionLimits(
             live: try reader.int("max-sessions", in: 1...100_000) ?? 1_000,
             kept: try reader.int("max-kept-sessions", in: 1...10_000_000) ?? 100_000)
-        upstream = try simulator ?? Self.upstream(reader)
-        if api.credentials == .server, upstream.apiKey == nil {
-            throw SettingError(description: "the setting credentials is 'server', but OPENAI_API_KEY is not set")
+        try Self.read(&limits, reader)
+        pooled = try Self.pooled(reader)
+        upstreams = try UpstreamSettings.upstreams(reader, simulator: simulator)
+        if api.credentials == .server, upstreams[0].apiKey == nil, upstreams[0].authorization != .none {
+            let key =
+                upstreams[0].name == UpstreamSettings.defaultName ? "OPENAI_API_KEY is not set" : "it has no api_key_env or api_key_file"
+            throw SettingError(
+                description: "the setting credentials is 'server', but the upstream '\(upstreams[0].name)' has no key: \(key)")
         }
         drainTimeout = .seconds(try reader.int("drain-timeout", in: 0...3_600) ?? 10)
         logLevel = try reader.choice("log-level", as: Logger.Level.self) ?? .info
@@ -118,18 +124,19 @@ struct Settings {
         return .directory("\(home)/.local/state/\(folder)")
     }
 
-    private static func upstream(_ reader: SettingsReader) throws -> UpstreamConfiguration {
-        let url = try reader.string("upstream-url") ?? "wss://api.openai.com/v1/realtime"
-        guard let parts = URL(string: url), ["ws", "wss"].contains(parts.scheme ?? ""), parts.host() != nil else {
-            throw SettingError(description: "the setting upstream-url must be a ws:// or wss:// address")
+    private static func read(_ limits: inout SessionLimits, _ reader: SettingsReader) throws {
+        if let seconds = try reader.int("idle-timeout", in: 0...86_400) { limits.idleTimeout = seconds == 0 ? nil : .seconds(seconds) }
+        if let seconds = try reader.int("stall-timeout", in: 1...3_600) { limits.stallTimeout = .seconds(seconds) }
+        if let tokens = try reader.int("replay-token-limit", in: 1...10_000_000) { limits.replayTokenLimit = tokens }
+        if let seconds = try reader.int("rollover-wait", in: 0...3_600) { limits.rolloverWait = .seconds(seconds) }
+    }
+
+    private static func pooled(_ reader: SettingsReader) throws -> ClosedRange<Int> {
+        let least = try reader.int("pool-min", in: 0...1_000) ?? 0
+        let most = try reader.int("pool-max", in: 0...1_000) ?? max(8, least)
+        guard least <= most else {
+            throw SettingError(description: "the setting pool-min is \(least), more than pool-max, which is \(most)")
         }
-        let ca = try reader.string("upstream-ca")
-        if let ca, !FileManager.default.isReadableFile(atPath: ca) {
-            throw SettingError(description: "cannot read the file \(ca) (setting upstream-ca)")
-        }
-        return UpstreamConfiguration(
-            name: "default", url: url, dialect: try reader.choice("upstream-dialect", as: Dialect.self) ?? .ga,
-            tls: UpstreamTLS(caFile: ca),
-            defaultModel: try reader.string("model"), apiKey: reader.variable("OPENAI_API_KEY"))
+        return least...most
     }
 }

@@ -16,13 +16,15 @@ struct SettingsReader {
     }
 
     private let sources: [Source]
+    /// The file as it is, for the names in it; its values are read as all others are.
+    private let file: JSON?
     /// Variables whose names are other programs' as well, such as `OPENAI_API_KEY`.
     private let environment: [String: String]
 
     /// - Parameters:
     ///   - flags: what the command line gave, by the setting's name.
-    ///   - file: a JSON file with the settings' names as keys.
-    ///   - known: the names there are.
+    ///   - file: a JSON file with the settings' names as keys. A dot in a name stands for an object in an object.
+    ///   - known: the names there are; `*` stands for a name that the operator chooses.
     init(flags: [String: ConfigContent], environment: [String: String], file: String?, known: Set<String>) async throws {
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for (name, content) in flags { values[AbsoluteConfigKey([name])] = ConfigValue(content, isSecret: false) }
@@ -32,8 +34,8 @@ struct SettingsReader {
                 name: "in the environment",
                 provider: EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "realtime.bridge")),
         ]
+        self.file = try file.map { try Self.checked($0, known: known) }
         if let file {
-            try Self.refuseUnknown(in: file, known: known)
             do {
                 let provider = try await FileProvider<JSONSnapshot>(filePath: FilePath(file))
                 sources.append(Source(name: "in \(file)", provider: provider))
@@ -45,8 +47,7 @@ struct SettingsReader {
         self.environment = environment
     }
 
-    /// A setting that is misspelt would otherwise be left at its default without a word.
-    private static func refuseUnknown(in file: String, known: Set<String>) throws {
+    private static func checked(_ file: String, known: Set<String>) throws -> JSON {
         guard let bytes = FileManager.default.contents(atPath: file) else {
             throw SettingError(description: "cannot read the configuration file \(file) (setting config)")
         }
@@ -56,10 +57,39 @@ struct SettingsReader {
         } catch {
             throw SettingError(description: "the configuration file \(file) is not acceptable JSON: \(error)")
         }
-        for (name, _) in json.members where !known.contains(name) {
-            throw SettingError(description: "there is no setting '\(name)', which the configuration file \(file) has")
+        try refuseUnknown(json, [], known: known.map { $0.split(separator: ".") }, file: file)
+        return json
+    }
+
+    /// A setting that is misspelt would otherwise be left at its default without a word.
+    private static func refuseUnknown(_ json: JSON, _ path: [String], known: [[Substring]], file: String) throws {
+        for (name, value) in json.members {
+            let path = path + [name]
+            let fitting = known.filter { $0.count >= path.count && zip($0, path).allSatisfy { $0 == "*" || $0 == $1 } }
+            let written = path.joined(separator: ".")
+            guard !fitting.isEmpty else {
+                let names = Set(known.filter { $0.starts(with: path.dropLast(), by: { $0 == "*" || $0 == $1 }) }.map { $0[path.count - 1] })
+                let meant = names.first { $0.replacing("_", with: "-") == name.replacing("_", with: "-") }
+                let hint = meant.map { "; did you mean '\($0)'?" } ?? ""
+                throw SettingError(description: "there is no setting '\(written)', which the configuration file \(file) has\(hint)")
+            }
+            if fitting.contains(where: { $0.count == path.count }) { continue }
+            guard value.kind == .object else {
+                throw SettingError(description: "the setting \(written) in \(file) must be an object")
+            }
+            try refuseUnknown(value, path, known: known, file: file)
         }
     }
+
+    /// The names that the operator chose below a setting, in the file's order.
+    func names(in setting: String) -> [String] {
+        var json = file
+        for name in setting.split(separator: ".") { json = json?[String(name)] }
+        return json?.members.map(\.name) ?? []
+    }
+
+    /// All variables, for those whose names other programs have chosen.
+    var variables: [String: String] { environment }
 
     func variable(_ name: String) -> String? {
         environment[name].flatMap { $0.isEmpty ? nil : $0 }
@@ -94,10 +124,11 @@ struct SettingsReader {
     private func read<Value>(
         _ name: String, _ type: ConfigType, _ expected: String, _ convert: (ConfigContent) -> Value?
     ) throws -> Value? {
+        let key = AbsoluteConfigKey(name.split(separator: ".").map(String.init))
         for source in sources {
             let found: ConfigValue?
             do {
-                found = try source.provider.value(forKey: AbsoluteConfigKey([name]), type: type).value
+                found = try source.provider.value(forKey: key, type: type).value
             } catch {
                 throw SettingError(description: "the setting \(name) \(source.name) must be \(expected)")
             }

@@ -2,42 +2,115 @@ package import Realtime
 package import Upstream
 
 /// One Realtime server as the operator configured it, from which each connection's endpoint is made.
+///
+/// Printing one never shows the key or a header's value.
 package struct UpstreamConfiguration: Sendable {
-    package let name: String
-    /// `ws://` or `wss://`; a `model` query item is added unless there is one.
-    package let url: String
-    package let dialect: Dialect
-    package let tls: UpstreamTLS
-    /// Used when a session does not name one; upstreams retire models several times a year, so none is built in.
-    package let defaultModel: String?
-    /// The server's own credential; nil where callers bring theirs.
-    package let apiKey: String?
+    /// How the server wants to be told who asks.
+    package enum Authorization: Sendable, Hashable {
+        /// `Authorization: Bearer`.
+        case bearer
+        /// `Authorization: Basic`; the key is the text that stands behind that word, as Inworld gives it out.
+        case basic
+        /// The bare key in a header of this name: `api-key` (Azure), `X-API-Key` (speaches).
+        case header(String)
+        /// A query item of this name: `api_key` (speaches).
+        case query(String)
+        /// Not at all; a caller's credential is not sent either.
+        case none
+    }
 
-    package init(name: String, url: String, dialect: Dialect, tls: UpstreamTLS, defaultModel: String?, apiKey: String?) {
+    /// Where the name of the model stands, apart from a `{model}` in the URL, which goes before this.
+    package enum ModelPlace: Sendable, Hashable {
+        /// A query item of this name: `model`; `deployment` for Azure's preview.
+        case query(String)
+        /// The server is not told by its URL.
+        case none
+    }
+
+    /// What `upstream` names; visible to callers.
+    package var name: String
+    /// `ws://` or `wss://`. In path and query `{model}` is replaced by the session's model, `{id}` by an id of the connection's own.
+    package var url: String
+    package var dialect: Dialect
+    package var tls: UpstreamTLS
+    /// Nil: the server is connected to directly.
+    package var proxy: UpstreamProxy?
+    /// Used when a session does not name one; upstreams retire models several times a year, so none is built in.
+    package var defaultModel: String?
+    /// Sessions that name one of these, and no upstream, are this one's.
+    package var models: [String]
+    package var modelPlace: ModelPlace
+    package var authorization: Authorization
+    /// The server's own credential; nil where callers bring theirs.
+    package var apiKey: String?
+    /// A caller's own credential is sent here, before the server's; else it never is.
+    package var takesCallersCredential: Bool
+    /// Sent with the upgrade request as they are, beside those that follow from the rest.
+    package var headers: [(name: String, value: String)]
+    package var profile: UpstreamProfile
+
+    package init(
+        name: String, url: String, dialect: Dialect, tls: UpstreamTLS, proxy: UpstreamProxy? = nil, defaultModel: String?,
+        models: [String] = [], modelPlace: ModelPlace = .query("model"), authorization: Authorization = .bearer, apiKey: String?,
+        takesCallersCredential: Bool = false, headers: [(name: String, value: String)] = [], profile: UpstreamProfile = UpstreamProfile()
+    ) {
         self.name = name
         self.url = url
         self.dialect = dialect
         self.tls = tls
+        self.proxy = proxy
         self.defaultModel = defaultModel
+        self.models = models
+        self.modelPlace = modelPlace
+        self.authorization = authorization
         self.apiKey = apiKey
+        self.takesCallersCredential = takesCallersCredential
+        self.headers = headers
+        self.profile = profile
     }
 
-    /// - Parameter bearer: the caller's own credential, which goes before the server's.
-    func endpoint(model: String?, bearer: String?) -> UpstreamEndpoint {
-        var address = url
-        if let model, !Self.namesModel(url) {
-            address += (url.contains("?") ? "&" : "?") + "model=" + Self.percentEncoded(model)
+    /// - Parameter bearer: the caller's own credential, which goes before the server's where this upstream takes one.
+    package func endpoint(model: String?, bearer: String?) -> UpstreamEndpoint {
+        var headers = headers
+        var address = url(for: model)
+        if let credential = (takesCallersCredential ? bearer : nil) ?? apiKey {
+            switch authorization {
+            case .bearer: headers.append(("Authorization", "Bearer \(credential)"))
+            case .basic: headers.append(("Authorization", "Basic \(credential)"))
+            case .header(let name): headers.append((name, credential))
+            case .query(let name): Self.add(name, credential, to: &address)
+            case .none: break
+            }
         }
-        var headers: [(name: String, value: String)] = []
-        if let credential = bearer ?? apiKey { headers.append(("Authorization", "Bearer \(credential)")) }
         // Fatal at OpenAI since May 2026, needed by some servers that still speak the beta spelling.
-        if dialect == .beta { headers.append(("OpenAI-Beta", "realtime=v1")) }
-        return UpstreamEndpoint(name: name, url: address, headers: headers, tls: tls)
+        if dialect == .beta, !headers.contains(where: { $0.name.lowercased() == "openai-beta" }) {
+            headers.append(("OpenAI-Beta", "realtime=v1"))
+        }
+        return UpstreamEndpoint(name: name, url: address, headers: headers, tls: tls, proxy: proxy, awaitedEvent: profile.awaitedEvent)
     }
 
-    private static func namesModel(_ url: String) -> Bool {
+    private func url(for model: String?) -> String {
+        var address = url
+        if address.contains(Self.ownID) { address.replace(Self.ownID, with: Self.newID()) }
+        if address.contains(Self.modelName) { return address.replacing(Self.modelName, with: Self.percentEncoded(model ?? "")) }
+        if case .query(let item) = modelPlace, let model, !Self.namesModel(url, item) { Self.add(item, model, to: &address) }
+        return address
+    }
+
+    package static let modelName = "{model}"
+    package static let ownID = "{id}"
+
+    private static func newID() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
+    }
+
+    private static func namesModel(_ url: String, _ item: String) -> Bool {
         let query = url.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
-        return query.split(separator: "&").contains { ["model=", "deployment=", "intent=", "call_id="].contains(where: $0.hasPrefix) }
+        return query.split(separator: "&").contains { part in [item, "intent", "call_id"].contains { part.hasPrefix("\($0)=") } }
+    }
+
+    private static func add(_ name: String, _ value: String, to url: inout String) {
+        url += (url.contains("?") ? "&" : "?") + "\(name)=\(percentEncoded(value))"
     }
 
     /// RFC 3986 section 2.3: all but unreserved characters as percent escapes.
@@ -53,4 +126,11 @@ package struct UpstreamConfiguration: Sendable {
             }
         }
     }
+}
+
+extension UpstreamConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    package var description: String { endpoint(model: nil, bearer: nil).description }
+    package var debugDescription: String { description }
+    /// Without this `dump` and a failed expectation would print the key.
+    package var customMirror: Mirror { Mirror(self, children: ["description": description]) }
 }

@@ -42,7 +42,8 @@ struct APIFixture: Sendable {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let log = try EventLog.open(EventLogConfiguration(storage: .memory), logger: logger)
         let upstream = UpstreamConfiguration(
-            name: "u", url: url, dialect: dialect, tls: UpstreamTLS(), defaultModel: "gpt-realtime-2", apiKey: "server-key")
+            name: "u", url: url, dialect: dialect, tls: UpstreamTLS(), defaultModel: "gpt-realtime-2", apiKey: "server-key",
+            takesCallersCredential: true)
         let directory = SessionDirectory(log: log, upstreams: [upstream], connector: connector, limits: limits, logger: logger)
         var configuration = BridgeAPIConfiguration(version: "test")
         try configure(&configuration)
