@@ -5,7 +5,11 @@ extension SessionError {
     /// Why no upstream session could be had, in the words of the one who has to change something.
     init(_ error: UpstreamError) {
         let upstream = error.upstreamError.flatMap(ServerEvent.init).map { RealtimeError($0.json["error"]) }
-        self.init(Self.code(for: error.code), error.message, upstream: upstream)
+        self.init(Self.code(for: error.code), error.message, upstream: upstream, retryAfterMilliseconds: Self.retryAfter(error.code))
+    }
+
+    private static func retryAfter(_ code: UpstreamError.Code) -> Int? {
+        if case .circuitOpen(let milliseconds) = code { milliseconds } else { nil }
     }
 
     private static func code(for code: UpstreamError.Code) -> Code {
@@ -20,7 +24,7 @@ extension SessionError {
         // Trying again helps against none of these: something has to be changed first.
         case .refused, .refusedAtHandshake, .refusedByProxy, .invalidEndpoint, .tlsFailed, .badUpgrade:
             .upstreamRefused
-        case .dnsFailed, .unreachable, .handshakeTimeout, .closed, .messageTooLarge, .cancelled:
+        case .dnsFailed, .unreachable, .handshakeTimeout, .closed, .messageTooLarge, .circuitOpen, .cancelled:
             .upstreamUnavailable
         }
     }

@@ -47,12 +47,17 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
     package let param: String?
     /// What upstream said, if it did.
     package let upstream: RealtimeError?
+    /// How long trying again is known to be of no use; nil: nothing is known.
+    package let retryAfterMilliseconds: Int?
 
-    package init(_ code: Code, _ message: String, param: String? = nil, upstream: RealtimeError? = nil) {
+    package init(
+        _ code: Code, _ message: String, param: String? = nil, upstream: RealtimeError? = nil, retryAfterMilliseconds: Int? = nil
+    ) {
         self.code = code
         self.message = message
         self.param = param
         self.upstream = upstream
+        self.retryAfterMilliseconds = retryAfterMilliseconds
     }
 
     package var description: String { "\(code.rawValue): \(message)" }

@@ -71,6 +71,7 @@ package final class ScriptedConnection: Sendable {
         var end: UpstreamEnd?
         var inbound: [UpstreamInbound] = []
         var reader: CheckedContinuation<UpstreamInbound, Never>?
+        var watchers: [@Sendable () -> Void] = []
     }
 
     private let state = NIOLockedValueBox(State())
@@ -103,15 +104,31 @@ package final class ScriptedConnection: Sendable {
     }
 
     private func deliver(_ inbound: UpstreamInbound) {
-        let (reader, isFirstEnd) = state.withLockedValue { state -> (CheckedContinuation<UpstreamInbound, Never>?, Bool) in
-            guard state.end == nil else { return (nil, false) }
+        let (reader, watchers, isFirstEnd) = state.withLockedValue {
+            state -> (CheckedContinuation<UpstreamInbound, Never>?, [@Sendable () -> Void], Bool) in
+            guard state.end == nil else { return (nil, [], false) }
             if case .ended(let end) = inbound { state.end = end }
             let reader = state.reader.take()
-            if reader == nil, state.end == nil { state.inbound.append(inbound) }
-            return (reader, state.end != nil)
+            guard state.end != nil else {
+                if reader == nil { state.inbound.append(inbound) }
+                return (reader, [], false)
+            }
+            defer { state.watchers = [] }
+            return (reader, state.watchers, true)
         }
         reader?.resume(returning: inbound)
         if isFirstEnd, case .ended(let end) = inbound { ended.put(end) }
+        for watcher in watchers { watcher() }
+    }
+
+    private var hasEnded: Bool { state.withLockedValue { $0.end != nil } }
+
+    private func onEnd(_ body: @escaping @Sendable () -> Void) {
+        let hasEnded = state.withLockedValue { state in
+            if state.end == nil { state.watchers.append(body) }
+            return state.end != nil
+        }
+        if hasEnded { body() }
     }
 
     /// The bridge's side. Dropping it ends the connection, as dropping a real one does.
@@ -135,12 +152,14 @@ package final class ScriptedConnection: Sendable {
                 }
             },
             send: { [self] (text) async throws(UpstreamError) in
-                guard state.withLockedValue({ $0.end == nil }) else {
+                guard !hasEnded else {
                     throw UpstreamError(.closed, "the connection to upstream has ended")
                 }
                 sent.put(text)
             },
             close: { [self] code, reason in end(UpstreamEnd(.closedByUs, code: code, reason: reason)) },
+            isOpen: { [self] in !hasEnded },
+            onEnd: { [self] in onEnd($0) },
             abandon: { [self] in end(UpstreamEnd(.closedByUs)) })
     }
 }

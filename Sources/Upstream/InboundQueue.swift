@@ -10,6 +10,8 @@ final class InboundQueue: Sendable {
         var buffer = InboundBuffer()
         /// Present while the consumer sleeps.
         var consumer: CheckedContinuation<UpstreamInbound, Never>?
+        /// Whom to tell of the end: the pool, once.
+        var watchers: [@Sendable () -> Void] = []
     }
 
     private let state = NIOLockedValueBox(State())
@@ -32,11 +34,24 @@ final class InboundQueue: Sendable {
 
     /// The frames before it can still be taken. A second end is ignored.
     func end(_ end: UpstreamEnd) {
-        let consumer = state.withLockedValue { state in
+        let (consumer, watchers) = state.withLockedValue { state in
             state.buffer.end = state.buffer.end ?? end
-            return state.consumer.take()
+            defer { state.watchers = [] }
+            return (state.consumer.take(), state.watchers)
         }
         consumer?.resume(returning: .ended(end))
+        for watcher in watchers { watcher() }
+    }
+
+    var hasEnded: Bool { state.withLockedValue { $0.buffer.end != nil } }
+
+    /// Calls the body at the end, or now if that has come.
+    func onEnd(_ body: @escaping @Sendable () -> Void) {
+        let hasEnded = state.withLockedValue { state in
+            if state.buffer.end == nil { state.watchers.append(body) }
+            return state.buffer.end != nil
+        }
+        if hasEnded { body() }
     }
 
     func next() async -> UpstreamInbound {

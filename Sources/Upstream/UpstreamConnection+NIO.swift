@@ -29,6 +29,8 @@ extension UpstreamConnection {
                 // Fails never: it is the channel's promise that it has closed, and the closing handshake bounds the wait.
                 try? await channel.closeFuture.get()
             },
+            isOpen: { !inbound.hasEnded },
+            onEnd: { inbound.onEnd($0) },
             abandon: { channel.close(promise: nil) })
     }
 }

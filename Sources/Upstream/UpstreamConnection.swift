@@ -54,20 +54,29 @@ package final class UpstreamConnection: Sendable {
     private let nextInbound: @Sendable () async -> UpstreamInbound
     private let sendText: @Sendable ([UInt8]) async throws(UpstreamError) -> Void
     private let closeHandshake: @Sendable (UInt16, String) async -> Void
+    private let watchEnd: @Sendable (@escaping @Sendable () -> Void) -> Void
+    private let checkOpen: @Sendable () -> Bool
     private let abandon: @Sendable () -> Void
 
-    /// - Parameter abandon: called when the connection is dropped, also after its end.
+    /// - Parameters:
+    ///   - isOpen: what ``isOpen`` says.
+    ///   - onEnd: keeps a body and calls it at the end, at once if that has come; outside of any lock.
+    ///   - abandon: called when the connection is dropped, also after its end.
     package init(
         created: [UInt8],
         next: @escaping @Sendable () async -> UpstreamInbound,
         send: @escaping @Sendable ([UInt8]) async throws(UpstreamError) -> Void,
         close: @escaping @Sendable (UInt16, String) async -> Void,
-        abandon: @escaping @Sendable () -> Void = {}
+        isOpen: @escaping @Sendable () -> Bool,
+        onEnd: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
+        abandon: @escaping @Sendable () -> Void
     ) {
         self.created = created
         self.nextInbound = next
         self.sendText = send
         self.closeHandshake = close
+        self.checkOpen = isOpen
+        self.watchEnd = onEnd
         self.abandon = abandon
     }
 
@@ -81,6 +90,17 @@ package final class UpstreamConnection: Sendable {
     /// Cancelling the consumer's task drops the connection.
     package func next() async -> UpstreamInbound {
         await nextInbound()
+    }
+
+    /// False once the end is known here, also while frames that came before it still wait to be read.
+    package var isOpen: Bool { checkOpen() }
+
+    /// Calls the body once when the connection ends, whoever ends it, also when it is dropped; at once if it has ended.
+    ///
+    /// Takes nothing from ``next()``: frames and end are still to be read. The body runs on any thread, must not block, and must not keep
+    /// the connection alive.
+    package func onEnd(_ body: @escaping @Sendable () -> Void) {
+        watchEnd(body)
     }
 
     /// Sends one text message; returns when the kernel has taken it. First come, first sent.

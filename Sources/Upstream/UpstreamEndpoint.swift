@@ -21,6 +21,11 @@ package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
     package var pingTimeout: Duration
     /// Bound of one message, either way. 32 MiB: a retrieved item carries its whole audio in base64.
     package var maximumMessageBytes: Int
+    /// Whether a connection made for one caller may be given to another. Only where the credential is the server's own: what a caller's own
+    /// credential opened is for that caller alone.
+    package var sharesConnections: Bool
+    /// How long the server lets a session live, for servers that do not say so in `session.created`. nil: not known.
+    package var maximumAge: Duration?
 
     package init(
         name: String,
@@ -32,7 +37,9 @@ package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
         handshakeTimeout: Duration = .seconds(10),
         pingInterval: Duration = .seconds(20),
         pingTimeout: Duration = .seconds(20),
-        maximumMessageBytes: Int = 32 << 20
+        maximumMessageBytes: Int = 32 << 20,
+        sharesConnections: Bool = false,
+        maximumAge: Duration? = nil
     ) {
         self.name = name
         self.url = url
@@ -44,6 +51,8 @@ package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
         self.pingInterval = pingInterval
         self.pingTimeout = pingTimeout
         self.maximumMessageBytes = maximumMessageBytes
+        self.sharesConnections = sharesConnections
+        self.maximumAge = maximumAge
     }
 
     /// Name, URL without its query (some servers take the key there), and the names of the headers.

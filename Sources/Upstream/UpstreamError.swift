@@ -8,7 +8,7 @@ package struct UpstreamError: Error, Sendable, CustomStringConvertible, CustomDe
         case unreachable
         /// No trusted TLS: an untrusted, expired or foreign certificate, or no TLS spoken there. A change of settings helps, a retry seldom.
         case tlsFailed
-        /// ``UpstreamEndpoint/handshakeTimeout`` passed before the session's first event.
+        /// ``UpstreamEndpoint/handshakeTimeout`` passed before the session's first event, or before the handshake's turn came.
         case handshakeTimeout
         /// The proxy answered, but opened no tunnel; 0 if it was no HTTP answer at all. Also the code of a proxy that wants credentials (407).
         case refusedByProxy(status: Int)
@@ -22,6 +22,8 @@ package struct UpstreamError: Error, Sendable, CustomStringConvertible, CustomDe
         case closed
         /// The message is longer than ``UpstreamEndpoint/maximumMessageBytes``; the connection goes on.
         case messageTooLarge
+        /// Nothing was tried: the server has failed several times in a row, and is left alone for that long.
+        case circuitOpen(retryAfterMilliseconds: Int)
         /// The calling task was cancelled.
         case cancelled
     }

@@ -45,7 +45,7 @@ enum ErrorTable {
         case .shuttingDown:
             return made(.serviceUnavailable, .after(seconds: 5))
         case .upstreamUnavailable:
-            return made(.serviceUnavailable, .after(seconds: 2))
+            return made(.serviceUnavailable, .after(seconds: error.retryAfterMilliseconds.map { max(1, ($0 + 999) / 1000) } ?? 2))
         case .upstreamTimeout:
             return made(.gatewayTimeout, .never)
         case .upstreamLost:
