@@ -16,8 +16,10 @@ package final class EventLog: Sendable {
     package static func open(_ configuration: EventLogConfiguration, logger: Logger) throws(EventLogError) -> EventLog {
         let store: any EventStore =
             switch configuration.storage {
-            case .memory: MemoryEventStore()
-            case .directory(let path): try SQLiteEventStore(folder: path, synchronous: configuration.synchronous)
+            case .memory: MemoryEventStore(inputBytesPerSession: configuration.inputBytesPerSession)
+            case .directory(let path):
+                try SQLiteEventStore(
+                    folder: path, synchronous: configuration.synchronous, inputBytesPerSession: configuration.inputBytesPerSession)
             }
         return EventLog(store: store, configuration: configuration, logger: logger)
     }
@@ -128,6 +130,22 @@ package final class EventLog: Sendable {
 
     package func response(_ response: String, of id: String) async throws(EventLogError) -> ResponseRecord? {
         try await store.response(response, of: id)
+    }
+
+    /// What the caller gave for an item; nil if nothing was given, or it was too much to keep (``EventLogConfiguration/inputBytesPerSession``),
+    /// or the item or the session is deleted.
+    package func input(of itemID: String, session: String) async throws(EventLogError) -> ItemInput? {
+        try await store.input(of: itemID, session: session)
+    }
+
+    /// The items of which ``input(of:session:)`` gives something now, and how many bytes that is.
+    package func inputSizes(of session: String) async throws(EventLogError) -> [String: Int] {
+        try await store.inputSizes(of: session)
+    }
+
+    /// Sessions that have not ended although their `expiresAt` is not later than that Unix second, the longest overdue first.
+    package func sessionsExpired(by unixSeconds: Int, limit: Int) async throws(EventLogError) -> [String] {
+        try await store.sessionsExpired(by: unixSeconds, limit: limit)
     }
 
     /// Sessions that are neither suspended nor ended, or hold a response in progress: what recovery visits at start, oldest first.

@@ -23,10 +23,15 @@ package struct EventLogConfiguration: Sendable {
     package var windowBytesTotal = 64 * 1024 * 1024
     /// A session's oldest events beyond this are removed.
     package var retainedBytesPerSession = 256 * 1024 * 1024
+    /// What is kept of a session's ``ItemInput``s; the oldest go first, and one that is larger by itself is not kept.
+    package var inputBytesPerSession = Self.defaultInputBytesPerSession
     /// Sessions that ended longer ago than this are deleted.
     package var retainedAfterEnd = Duration.seconds(24 * 3600)
     /// How long a commit is tried again before what waited for it fails.
     package var storeRetryTime = Duration.seconds(10)
+
+    /// Over 20 minutes of 24 kHz PCM.
+    package static let defaultInputBytesPerSession = 64 * 1024 * 1024
 
     package init(storage: Storage) {
         self.storage = storage

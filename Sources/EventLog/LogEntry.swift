@@ -35,6 +35,9 @@ package struct LogEntry: Sendable {
             switch change {
             case .item(let item): bytes += item.json.count
             case .response(let response): bytes += response.json.count
+            case .input(_, let input): bytes += input.bytes.count
+            // Its bytes are in the store already.
+            case .inputCopied: break
             }
         }
         if let record { bytes += (record.configuration?.count ?? 0) + (record.requestedConfiguration?.count ?? 0) }

@@ -19,6 +19,7 @@ package final class MemoryEventStore: EventStore {
         var events = Deque<Event>()
         var items: [String: ItemRecord] = [:]
         var responses: [String: ResponseRecord] = [:]
+        var inputs = HeldInputs()
 
         var firstSeq: Int { events.first?.event.seq ?? 1 }
         var lastSeq: Int { events.last?.event.seq ?? 0 }
@@ -35,8 +36,10 @@ package final class MemoryEventStore: EventStore {
     }
 
     private let state = NIOLockedValueBox(State())
+    private let inputBytesPerSession: Int
 
-    package init() {
+    package init(inputBytesPerSession: Int = EventLogConfiguration.defaultInputBytesPerSession) {
+        self.inputBytesPerSession = inputBytesPerSession
         var generator = SystemRandomNumberGenerator()
         secret = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }
@@ -53,13 +56,25 @@ package final class MemoryEventStore: EventStore {
                 if let lastSeq, event.seq <= lastSeq { return true }
                 lastSeqs[write.session] = event.seq
             }
-            for write in writes { Self.apply(write, to: &state.sessions[write.session]) }
+            for write in writes {
+                let copies = Self.copiedInputs(write, state)
+                apply(write, copies, to: &state.sessions[write.session])
+            }
             return false
         }
         if misplaced { throw EventLogError(.corrupt, "An event of this number is stored already.") }
     }
 
-    private static func apply(_ write: StoreWrite, to slot: inout Session?) {
+    /// The inputs of other sessions that a write asks for, by the id of their item.
+    private static func copiedInputs(_ write: StoreWrite, _ state: State) -> [String: ItemInput] {
+        var copies: [String: ItemInput] = [:]
+        for case .inputCopied(let item, let source) in write.changes where state.keys[source] != write.session {
+            copies[item] = state.session(source)?.inputs[item]
+        }
+        return copies
+    }
+
+    private func apply(_ write: StoreWrite, _ copies: [String: ItemInput], to slot: inout Session?) {
         guard var session = slot else { return }
         // Let go of the slot's copy, or each append would copy the session's events.
         slot = nil
@@ -70,11 +85,21 @@ package final class MemoryEventStore: EventStore {
         }
         for change in write.changes {
             switch change {
-            case .item(let item): session.items[item.id] = item
+            case .item(let item):
+                session.items[item.id] = item
+                if item.isDeleted { session.inputs.remove(item.id) }
             case .response(let response): session.responses[response.id] = response
+            case .input(let item, let input): keep(input, of: item, in: &session)
+            case .inputCopied(let item, _):
+                if let input = copies[item] { keep(input, of: item, in: &session) }
             }
         }
         if let record = write.record { session.record = record }
+    }
+
+    private func keep(_ input: ItemInput, of item: String, in session: inout Session) {
+        guard session.items[item]?.isDeleted != true else { return }
+        session.inputs.keep(input, of: item, maximumBytes: inputBytesPerSession)
     }
 
     package func createSession(_ record: SessionRecord) throws(EventLogError) -> SessionKey {
@@ -227,6 +252,21 @@ package final class MemoryEventStore: EventStore {
 
     package func response(_ response: String, of id: String) async throws(EventLogError) -> ResponseRecord? {
         state.withLockedValue { $0.session(id)?.responses[response] }
+    }
+
+    package func input(of itemID: String, session id: String) async throws(EventLogError) -> ItemInput? {
+        state.withLockedValue { $0.session(id)?.inputs[itemID] }
+    }
+
+    package func inputSizes(of id: String) async throws(EventLogError) -> [String: Int] {
+        state.withLockedValue { $0.session(id)?.inputs.sizes ?? [:] }
+    }
+
+    package func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String] {
+        let records = state.withLockedValue { $0.sessions.mapValues(\.record) }
+        let overdue = records.filter { !$0.value.status.hasEnded && ($0.value.expiresAt ?? .max) <= seconds }
+        let order = overdue.sorted { ($0.value.expiresAt ?? .max, $0.key) < ($1.value.expiresAt ?? .max, $1.key) }
+        return order.prefix(limit).map(\.value.id)
     }
 
     package func sessionsNeedingRecovery() async throws(EventLogError) -> [String] {

@@ -11,13 +11,14 @@ package struct Projection: Sendable {
     /// The last `session` object that upstream sent.
     package var configuration: [UInt8]?
     package private(set) var usage = UsageTotals()
-    /// Call ids that have a `function_call_output` item.
-    package private(set) var answeredCalls: Set<String> = []
+    private var calls = FunctionCalls()
     /// Which response an item that is being produced belongs to, until the conversation names the item.
     private var outputItems: [String: String] = [:]
-    /// Where the present upstream conversation begins: it began empty, behind this item. A conversation does not outlive its
-    /// connection, and a projection that is loaded meets a new connection before the next item.
-    private var beginsBehind: String?
+    /// Items that the present upstream conversation does not hold, by the last switch. A conversation does not outlive its connection,
+    /// and a projection that is loaded meets a switch before the next item, so this needs no row.
+    private var lost: Set<String> = []
+    /// The order of ``items``, made when it is first needed.
+    private var listing: ItemListing?
 
     package init() {}
 
@@ -25,7 +26,10 @@ package struct Projection: Sendable {
     package init(items: [ItemRecord], responses: [ResponseRecord], configuration: [UInt8]?, usage: UsageTotals) {
         for item in items {
             self.items[item.id] = item
-            noteAnsweredCall(item)
+            // As lenient as events are read, or a loaded projection would know less than one that saw them.
+            if let json = try? JSON.parse(item.json, maximumDepth: 256, refusingDuplicates: false) {
+                calls.note(json, of: item.id, isDeleted: item.isDeleted)
+            }
         }
         for response in responses { self.responses[response.id] = response.doneSeq == nil ? response : response.withoutObject }
         self.configuration = configuration
@@ -43,6 +47,15 @@ package struct Projection: Sendable {
 
     /// The conversation as it stands, in its order.
     package var conversation: [ItemRecord] { ItemChain.ordered(Array(items.values)).filter { !$0.isDeleted } }
+
+    /// Call ids of completed `function_call` items in the conversation that have no `function_call_output` item there.
+    ///
+    /// Deleted items do not count, on either side: without its output a call waits again, and takes another one; without the call nobody
+    /// waits. A call that a switch lost upstream is still one of the conversation's.
+    package var pendingCalls: Set<String> { calls.pending }
+
+    /// Call ids that have a `function_call_output` item in the conversation.
+    package var answeredCalls: Set<String> { calls.answered }
 
     package var itemCount: Int { items.values.count { !$0.isDeleted } }
 
@@ -65,6 +78,7 @@ package struct Projection: Sendable {
             let bytes = Self.decodedBytes(delta)
             return change(event.itemID, seq) { $0.producedAudioBytes += bytes }
         case .conversationItemDeleted:
+            event.itemID.map { calls.remove($0) }
             return change(event.itemID, seq) { $0.isDeleted = true }
         case .conversationItemTruncated:
             return change(event.itemID, seq) { $0.truncatedAtMilliseconds = event.json["audio_end_ms"]?.int }
@@ -75,8 +89,8 @@ package struct Projection: Sendable {
         case .responseDone:
             return done(event, seq)
         default:
-            if event.type == BridgeEvent.switchedType, event.json["state_restored"]?.bool == false {
-                beginsBehind = ItemChain.ordered(Array(items.values)).last?.id
+            if event.type == BridgeEvent.switchedType {
+                lost = Set((event.json["items_lost"]?.elements ?? []).compactMap { $0["id"]?.string })
             }
             return []
         }
@@ -84,6 +98,7 @@ package struct Projection: Sendable {
 
     private mutating func named(_ event: ServerEvent, _ seq: Int) -> [ProjectionChange] {
         guard let item = event.json["item"], let id = item["id"]?.string else { return [] }
+        calls.note(item, of: id, isDeleted: items[id]?.isDeleted ?? false)
         if items[id] != nil {
             let status = item["status"]?.string
             return change(id, seq) {
@@ -96,25 +111,39 @@ package struct Projection: Sendable {
             status: item["status"]?.string,
             responseID: outputItems.removeValue(forKey: id))
         items[id] = record
-        noteAnsweredCall(record)
+        if listing?.insert(id, behind: record.previousItemID) == false { listing = nil }
         return [.item(record)]
     }
 
     /// Null says that the item is the conversation's first; servers that never send the member only ever append.
-    private func predecessor(_ event: ServerEvent) -> String? {
-        guard event.json["previous_item_id"] != nil else { return ItemChain.ordered(Array(items.values)).last?.id }
-        return event.previousItemID ?? beginsBehind
+    private mutating func predecessor(_ event: ServerEvent) -> String? {
+        guard event.json["previous_item_id"] != nil else { return listed().last }
+        return lost.isEmpty ? event.previousItemID : behindLostItems(after: event.previousItemID)
+    }
+
+    /// Upstream puts an item behind one that it holds; what it does not hold and was said right after that one was said before the new
+    /// item too. Deleted items are passed over: they keep nothing apart.
+    private mutating func behindLostItems(after previous: String?) -> String? {
+        let listing = listed()
+        var place = previous
+        var next = listing.follower(of: previous)
+        while let id = next, let item = items[id], item.isDeleted || lost.contains(id) {
+            if !item.isDeleted { place = id }
+            next = listing.follower(of: id)
+        }
+        return place
+    }
+
+    private mutating func listed() -> ItemListing {
+        let listing = self.listing ?? ItemListing(Array(items.values))
+        self.listing = listing
+        return listing
     }
 
     /// Read from the frame's own bytes, without a copy, unless the base64 is spelt with escapes (`\/`).
     private static func decodedBytes(_ delta: JSON) -> Int {
         guard delta.lexeme.contains(UInt8(ascii: "\\")) else { return Base64.decodedCount(delta.lexeme.dropFirst().dropLast()) }
         return Base64.decodedCount(Array((delta.string ?? "").utf8)[...])
-    }
-
-    private mutating func noteAnsweredCall(_ record: ItemRecord) {
-        guard let item = try? JSON.parse(record.json), item["type"]?.string == "function_call_output" else { return }
-        if let call = item["call_id"]?.string { answeredCalls.insert(call) }
     }
 
     private mutating func change(_ id: String?, _ seq: Int, _ body: (inout ItemRecord) -> Void) -> [ProjectionChange] {

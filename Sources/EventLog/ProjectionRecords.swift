@@ -61,6 +61,13 @@ package struct ResponseRecord: Sendable, Equatable {
 
 /// A row that an event made or changed; committed in the event's own transaction.
 package enum ProjectionChange: Sendable, Equatable {
+    /// A deleted item takes its input with it.
     case item(ItemRecord)
     case response(ResponseRecord)
+    /// What the caller gave for an item of this session, in the place of what was kept of it before. The item need not be known yet;
+    /// for a deleted one nothing is kept.
+    case input(itemID: String, ItemInput)
+    /// What is kept for an item of another session is kept for the item of the same id in this one too, copied inside the store. If
+    /// nothing is kept there (any more), nothing is copied.
+    case inputCopied(itemID: String, fromSession: String)
 }

@@ -4,7 +4,7 @@ import GRDB
 extension SQLiteEventStore {
     /// On GRDB's reader threads, in one snapshot. Not GRDB's `async` read: that one fails when the task is cancelled, and a handler
     /// whose client has left still has to know what is stored.
-    private func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws(EventLogError) -> T {
+    func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws(EventLogError) -> T {
         let result: Result<T, EventLogError> = await withCheckedContinuation { continuation in
             pool.asyncRead { database in
                 continuation.resume(
@@ -186,6 +186,18 @@ extension SQLiteEventStore {
                         OR key IN (SELECT session FROM response WHERE done_seq IS NULL)
                     ORDER BY key
                     """)
+        }
+    }
+
+    /// Spelt as the condition of its index, so that the index is used.
+    static let expiredSessions = """
+        SELECT id FROM session WHERE expires_at <= ? AND status NOT IN ('closed', 'failed') ORDER BY expires_at, key LIMIT ?
+        """
+
+    package func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String] {
+        try await read { db in
+            try String.fetchAll(
+                try db.cachedStatement(sql: Self.expiredSessions), arguments: [seconds, limit])
         }
     }
 

@@ -11,6 +11,7 @@ extension SessionRecord {
             "upstream_session_id": upstreamSessionID, "generation": generation, "upstream_expires_at": upstreamExpiresAt,
             "configuration": configuration.map { Data($0) }, "requested_configuration": requestedConfiguration.map { Data($0) },
             "total_tokens": usage.totalTokens, "input_tokens": usage.inputTokens, "output_tokens": usage.outputTokens,
+            "expires_at": expiresAt,
         ]
     }
 
@@ -20,7 +21,7 @@ extension SessionRecord {
                 INSERT INTO session VALUES (
                     NULL, :id, :owner, :created_at, :model, :dialect, :upstream_name, :status, :end_reason, :ended_at, :metadata,
                     :settings, :upstream_dialect, :upstream_session_id, :generation, :upstream_expires_at, :configuration,
-                    :requested_configuration, :total_tokens, :input_tokens, :output_tokens)
+                    :requested_configuration, :total_tokens, :input_tokens, :output_tokens, :expires_at)
                 """
         ).execute(arguments: columns)
     }
@@ -35,7 +36,7 @@ extension SessionRecord {
                     upstream_session_id = :upstream_session_id, generation = :generation,
                     upstream_expires_at = :upstream_expires_at, configuration = :configuration,
                     requested_configuration = :requested_configuration, total_tokens = :total_tokens,
-                    input_tokens = :input_tokens, output_tokens = :output_tokens
+                    input_tokens = :input_tokens, output_tokens = :output_tokens, expires_at = :expires_at
                 WHERE key = :key
                 """
         ).execute(arguments: columns &+ ["key": key])
@@ -53,6 +54,7 @@ extension SessionRecord {
             settings: [UInt8](row["settings"] as Data), upstreamDialect: upstreamDialect)
         endReason = row["end_reason"]
         endedAt = row["ended_at"]
+        expiresAt = row["expires_at"]
         upstreamSessionID = row["upstream_session_id"]
         generation = row["generation"]
         upstreamExpiresAt = row["upstream_expires_at"]

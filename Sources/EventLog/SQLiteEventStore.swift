@@ -14,6 +14,7 @@ package final class SQLiteEventStore: EventStore {
 
     let pool: DatabasePool
     let folder: StoreFolder
+    let inputBytesPerSession: Int
     private let checkpointer: DatabaseQueue
     private let checkpoints = DispatchQueue(label: "event-log.checkpoint")
     private let log = NIOLockedValueBox(WriteAheadLog())
@@ -42,9 +43,11 @@ package final class SQLiteEventStore: EventStore {
     /// - Parameter bootID: the machine's, to tell whether it was restarted.
     /// - Parameter file: stands for the database file's device and inode; nil asks the file.
     package init(
-        folder path: String, synchronous: EventLogConfiguration.Synchronous, bootID: String? = StoreFolder.bootID,
+        folder path: String, synchronous: EventLogConfiguration.Synchronous,
+        inputBytesPerSession: Int = EventLogConfiguration.defaultInputBytesPerSession, bootID: String? = StoreFolder.bootID,
         file: FileIdentity? = nil
     ) throws(EventLogError) {
+        self.inputBytesPerSession = inputBytesPerSession
         folder = try StoreFolder(path)
         do {
             var configuration = Configuration()
@@ -158,8 +161,12 @@ package final class SQLiteEventStore: EventStore {
                 }
                 for change in write.changes {
                     switch change {
-                    case .item(let item): try item.save(in: write.session, db)
+                    case .item(let item):
+                        try item.save(in: write.session, db)
+                        if item.isDeleted { try removeInput(of: item.id, in: write.session, db) }
                     case .response(let response): try response.save(in: write.session, db)
+                    case .input(let item, let input): try keep(input, of: item, in: write.session, db)
+                    case .inputCopied(let item, let source): try copyInput(of: item, from: source, to: write.session, db)
                     }
                 }
                 if let record = write.record { try record.update(write.session, db) }
@@ -234,6 +241,7 @@ package final class SQLiteEventStore: EventStore {
             guard let session = try SessionKey.fetchOne(db, sql: "SELECT session FROM purge LIMIT 1") else {
                 return try Self.reclaim(db)
             }
+            if try Self.purgeInputs(of: session, maximumRows: maximumRows, db) { return true }
             for table in ["event", "item", "response"] {
                 let key = table == "event" ? "seq" : "rowid"
                 try db.execute(

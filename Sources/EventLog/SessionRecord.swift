@@ -35,6 +35,8 @@ package struct SessionRecord: Sendable, Equatable {
     /// Why it was closed or has failed; the `reason` of `bridge.session.closed`.
     package var endReason: String?
     package var endedAt: Int?
+    /// Unix seconds: when `max_duration` ends the session; nil if nothing does. ``EventLog/sessionsExpired(by:limit:)`` finds it.
+    package var expiresAt: Int?
     /// A JSON object of the caller's own strings.
     package var metadata: [UInt8]
     /// The bridge's own settings as a JSON object: `idle_timeout`, `max_duration`, `on_last_viewer_gone`, where given.

@@ -102,6 +102,36 @@ enum StoreSchema {
                     CREATE TABLE probe (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
                     """)
         }
+        migrator.registerMigration("2") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE session ADD COLUMN expires_at INTEGER;
+                    CREATE INDEX session_expiring ON session (expires_at)
+                        WHERE expires_at IS NOT NULL AND status NOT IN ('closed', 'failed');
+
+                    -- Keys rise with age within a session. The content is last, so that sizes are read without its overflow pages.
+                    CREATE TABLE item_input (
+                        key INTEGER PRIMARY KEY,
+                        session INTEGER NOT NULL,
+                        item TEXT NOT NULL,
+                        kind TEXT NOT NULL,
+                        bytes INTEGER NOT NULL,
+                        content BLOB NOT NULL
+                    ) STRICT;
+                    CREATE UNIQUE INDEX item_input_item ON item_input (session, item);
+                    CREATE INDEX item_input_session ON item_input (session);
+
+                    -- What a session's inputs count; a sum over its rows at each of them would make many small ones slow.
+                    CREATE TABLE item_input_total (session INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
+                    CREATE TRIGGER item_input_added AFTER INSERT ON item_input BEGIN
+                        INSERT OR IGNORE INTO item_input_total VALUES (new.session, 0);
+                        UPDATE item_input_total SET bytes = bytes + new.bytes + \(ItemInput.overheadBytes) WHERE session = new.session;
+                    END;
+                    CREATE TRIGGER item_input_removed AFTER DELETE ON item_input BEGIN
+                        UPDATE item_input_total SET bytes = bytes - old.bytes - \(ItemInput.overheadBytes) WHERE session = old.session;
+                    END;
+                    """)
+        }
         return migrator
     }
 }

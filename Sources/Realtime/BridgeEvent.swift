@@ -16,14 +16,18 @@ package enum BridgeEvent {
 
     package static let switchedType = "bridge.upstream.switched"
 
-    /// - Parameter itemsLost: items of the history that the new upstream conversation does not hold, and why.
+    /// - Parameters:
+    ///   - itemsLost: items of the history that the new upstream conversation does not hold, and why.
+    ///   - itemsAltered: items that it holds, but not as they were, and how.
     package static func switched(
-        reason: String, generation: Int, stateRestored: Bool, itemsReplayed: Int, itemsLost: [(id: String, why: String)]
+        reason: String, generation: Int, stateRestored: Bool, itemsReplayed: Int, itemsLost: [(id: String, why: String)],
+        itemsAltered: [(id: String, how: String)]
     ) -> [UInt8] {
         JSONValue.object([
             ("type", .string(switchedType)), ("reason", .string(reason)), ("generation", .int(generation)),
             ("state_restored", .bool(stateRestored)), ("items_replayed", .int(itemsReplayed)),
             ("items_lost", .array(itemsLost.map { ["id": .string($0.id), "why": .string($0.why)] })),
+            ("items_altered", .array(itemsAltered.map { ["id": .string($0.id), "how": .string($0.how)] })),
         ]).bytes
     }
 
@@ -58,6 +62,18 @@ package enum BridgeEvent {
         JSONValue.object([
             ("type", .string(gapType)), ("why", .string(why)), ("first_available_id", .string(firstAvailable)),
             ("snapshot", .string("/v1/sessions/\(session)")),
+        ]).bytes
+    }
+
+    /// A cut of an item's audio that the present upstream connection could not be told of, since the item is text there.
+    /// - Parameters:
+    ///   - audioEndMilliseconds: from the beginning of the item's audio; what comes later was not heard.
+    ///   - eventID: an id of the bridge's own for the event.
+    package static func itemTruncated(itemID: String, contentIndex: Int, audioEndMilliseconds: Int, eventID: String) -> [UInt8] {
+        JSONValue.object([
+            ("type", .string(ServerEventName.conversationItemTruncated.rawValue)), ("event_id", .string(eventID)),
+            ("item_id", .string(itemID)), ("content_index", .int(contentIndex)), ("audio_end_ms", .int(audioEndMilliseconds)),
+            ("bridge", ["synthesized": true]),
         ]).bytes
     }
 

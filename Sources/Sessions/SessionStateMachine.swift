@@ -294,7 +294,8 @@ struct SessionStateMachine: Sendable {
         record.status = .active
         let lost = projection.conversation.map { (id: $0.id, why: "not_replayed") }
         let event = BridgeEvent.switched(
-            reason: "resumed", generation: record.generation, stateRestored: false, itemsReplayed: 0, itemsLost: lost)
+            reason: "resumed", generation: record.generation, stateRestored: false, itemsReplayed: 0, itemsLost: lost,
+            itemsAltered: [])
         let commands = queued
         queued = []
         for command in commands { matcher.sent(command) }

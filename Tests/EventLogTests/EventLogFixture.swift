@@ -11,10 +11,13 @@ enum StoreKind: CaseIterable, CustomStringConvertible {
 
     var description: String { self == .memory ? "memory" : "SQLite" }
 
-    func makeStore() throws -> any EventStore {
+    func makeStore(
+        inputBytesPerSession: Int = EventLogConfiguration.defaultInputBytesPerSession
+    ) throws -> any EventStore {
         switch self {
-        case .memory: MemoryEventStore()
-        case .sqlite: try SQLiteEventStore(folder: TemporaryFolder.make(), synchronous: .normal)
+        case .memory: MemoryEventStore(inputBytesPerSession: inputBytesPerSession)
+        case .sqlite:
+            try SQLiteEventStore(folder: TemporaryFolder.make(), synchronous: .normal, inputBytesPerSession: inputBytesPerSession)
         }
     }
 }
@@ -89,7 +92,14 @@ final class InterceptedStore: EventStore {
     func response(_ response: String, of id: String) async throws(EventLogError) -> ResponseRecord? {
         try await base.response(response, of: id)
     }
+    func input(of itemID: String, session id: String) async throws(EventLogError) -> ItemInput? {
+        try await base.input(of: itemID, session: id)
+    }
+    func inputSizes(of id: String) async throws(EventLogError) -> [String: Int] { try await base.inputSizes(of: id) }
     func sessionsNeedingRecovery() async throws(EventLogError) -> [String] { try await base.sessionsNeedingRecovery() }
+    func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String] {
+        try await base.sessionsExpired(by: seconds, limit: limit)
+    }
 }
 
 extension EventLog {

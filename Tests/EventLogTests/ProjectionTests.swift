@@ -36,6 +36,7 @@ import Testing
                 switch change {
                 case .item(let item): items[item.id] = item
                 case .response(let response): responses[response.id] = response
+                case .input, .inputCopied: Issue.record("no event carries an input")
                 }
             }
         }
@@ -63,6 +64,7 @@ import Testing
                     switch change {
                     case .item(let item): items[item.id] = item
                     case .response(let response): responses[response.id] = response
+                    case .input, .inputCopied: Issue.record("no event carries an input")
                     }
                 }
             }
@@ -135,7 +137,7 @@ import Testing
         let frames = [
             #"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"a"}}"#,
             #"{"type":"conversation.item.created","previous_item_id":"a","item":{"id":"b"}}"#,
-            #"{"type":"bridge.upstream.switched","state_restored":false}"#,
+            #"{"type":"bridge.upstream.switched","state_restored":false,"items_lost":[{"id":"a"},{"id":"b"}]}"#,
             #"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"c"}}"#,
             #"{"type":"conversation.item.created","previous_item_id":"c","item":{"id":"d"}}"#,
         ]
@@ -231,7 +233,7 @@ import Testing
             #"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"first"}}"#,
             #"{"type":"conversation.item.deleted","item_id":"b"}"#,
             #"{"type":"conversation.item.created","item":{"id":"c"}}"#,
-            #"{"type":"bridge.upstream.switched","state_restored":false}"#,
+            #"{"type":"bridge.upstream.switched","state_restored":false,"items_lost":[{"id":"a"},{"id":"first"},{"id":"c"}]}"#,
             #"{"type":"conversation.item.created","item":{"id":"d"}}"#,
             #"{"type":"conversation.item.created","item":{"id":"e"}}"#,
             #"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"between"}}"#,
