@@ -19,15 +19,17 @@ package enum BridgeEvent {
     /// - Parameters:
     ///   - itemsLost: items of the history that the new upstream conversation does not hold, and why.
     ///   - itemsAltered: items that it holds, but not as they were, and how.
+    ///   - inputAudioLostMilliseconds: of audio that was appended and not committed, how much the new connection could not be given.
     package static func switched(
         reason: String, generation: Int, stateRestored: Bool, itemsReplayed: Int, itemsLost: [(id: String, why: String)],
-        itemsAltered: [(id: String, how: String)]
+        itemsAltered: [(id: String, how: String)], inputAudioLostMilliseconds: Int = 0
     ) -> [UInt8] {
         JSONValue.object([
             ("type", .string(switchedType)), ("reason", .string(reason)), ("generation", .int(generation)),
             ("state_restored", .bool(stateRestored)), ("items_replayed", .int(itemsReplayed)),
             ("items_lost", .array(itemsLost.map { ["id": .string($0.id), "why": .string($0.why)] })),
             ("items_altered", .array(itemsAltered.map { ["id": .string($0.id), "how": .string($0.how)] })),
+            ("input_audio_lost_ms", .int(inputAudioLostMilliseconds)),
         ]).bytes
     }
 
@@ -74,6 +76,14 @@ package enum BridgeEvent {
             ("type", .string(ServerEventName.conversationItemTruncated.rawValue)), ("event_id", .string(eventID)),
             ("item_id", .string(itemID)), ("content_index", .int(contentIndex)), ("audio_end_ms", .int(audioEndMilliseconds)),
             ("bridge", ["synthesized": true]),
+        ]).bytes
+    }
+
+    /// The deletion of an item that the present upstream connection does not hold.
+    package static func itemDeleted(itemID: String, eventID: String) -> [UInt8] {
+        JSONValue.object([
+            ("type", .string(ServerEventName.conversationItemDeleted.rawValue)), ("event_id", .string(eventID)),
+            ("item_id", .string(itemID)), ("bridge", ["synthesized": true]),
         ]).bytes
     }
 

@@ -1,5 +1,6 @@
-package import EventLog
+import EventLog
 import Realtime
+import Upstream
 
 /// How a session's audio is laid out: what lengths in bytes mean in time.
 package struct AudioFormat: Sendable, Equatable {
@@ -9,32 +10,31 @@ package struct AudioFormat: Sendable, Equatable {
 
     package static let pcm16 = AudioFormat(name: "pcm16", bytesPerSample: 2, samplesPerSecond: 24_000)
 
+    package var bytesPerSecond: Int { bytesPerSample * samplesPerSecond }
+
     package func milliseconds(bytes: Int) -> Int {
-        bytes * 1_000 / (bytesPerSample * samplesPerSecond)
+        bytes * 1_000 / bytesPerSecond
     }
 
-    package static func input(of record: SessionRecord) -> AudioFormat {
-        format(of: record, beta: "input_audio_format", ga: "input")
+    static func input(of record: SessionRecord, _ profile: UpstreamProfile) -> AudioFormat {
+        format(of: record, beta: "input_audio_format", ga: "input", usualRate: profile.inputRate)
     }
 
-    package static func output(of record: SessionRecord) -> AudioFormat {
-        format(of: record, beta: "output_audio_format", ga: "output")
+    static func output(of record: SessionRecord, _ profile: UpstreamProfile) -> AudioFormat {
+        format(of: record, beta: "output_audio_format", ga: "output", usualRate: profile.outputRate)
     }
 
-    /// Upstream's word is not trusted with arithmetic: a rate that no sound has counts as the usual one.
-    private static func rate(_ stated: Int?) -> Int {
-        guard let stated, (1...768_000).contains(stated) else { return pcm16.samplesPerSecond }
-        return stated
-    }
-
-    private static func format(of record: SessionRecord, beta: String, ga: String) -> AudioFormat {
+    private static func format(of record: SessionRecord, beta: String, ga: String, usualRate: Int) -> AudioFormat {
+        let pcm16 = AudioFormat(name: "pcm16", bytesPerSample: 2, samplesPerSecond: usualRate)
         guard let session = record.configuration.flatMap({ try? JSON.parse($0, maximumDepth: 256) }) else { return pcm16 }
         let nested = session["audio"]?[ga]?["format"]
         switch session[beta]?.string ?? nested?["type"]?.string {
         case let name? where name == "g711_ulaw" || name == "g711_alaw" || name == "audio/pcmu" || name == "audio/pcma":
             return AudioFormat(name: name, bytesPerSample: 1, samplesPerSecond: 8_000)
         case let name?:
-            return AudioFormat(name: name, bytesPerSample: 2, samplesPerSecond: rate(nested?["rate"]?.int))
+            // Upstream's word is not trusted with arithmetic: a rate that no sound has counts as the usual one.
+            let stated = nested?["rate"]?.int ?? usualRate
+            return AudioFormat(name: name, bytesPerSample: 2, samplesPerSecond: (1...768_000).contains(stated) ? stated : usualRate)
         case nil:
             return pcm16
         }

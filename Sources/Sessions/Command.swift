@@ -16,7 +16,9 @@ struct Command: Equatable, Sendable {
         case responseCreate(token: String, isOutOfBand: Bool)
         /// Nil: upstream's own choice, when a response was asked for but not yet created.
         case responseCancel(responseID: String?)
-        /// Never acknowledged (audio appends, events the bridge does not know).
+        /// Never acknowledged: the event of an append.
+        case audioAppend
+        /// Never acknowledged: events that the bridge does not know, or that upstream only acts on.
         case unacknowledged
     }
 
@@ -27,6 +29,32 @@ struct Command: Equatable, Sendable {
     var configuration: [UInt8]? = nil
     /// The call that a `function_call_output` item answers.
     var answersCall: String? = nil
+    /// The `item` object, if upstream does not give back what is in it (audio, images), to be kept once upstream has confirmed it.
+    var input: [UInt8]? = nil
+    /// The decoded audio of an append, until it is sent.
+    var audio: [UInt8]? = nil
+    /// Where it stands in the audio of its connection: the bytes that were appended before it. Nil until it is sent.
+    var audioPosition: Int? = nil
+    /// How many connections it was sent on.
+    var sendings = 0
+    /// False while it may still be taken back: the socket has not taken it.
+    var isWritten = false
+    /// Audio that the connection before this one was sent already.
+    var isKeptAudio = false
 
-    var isAcknowledged: Bool { kind != .unacknowledged }
+    var isAcknowledged: Bool { kind != .unacknowledged && kind != .audioAppend }
+
+    /// Something that never answers must not be sent over and over, connection after connection.
+    private static let maximumSendings = 3
+
+    /// Whether the next connection may be sent it when this one is lost (API.md section 8): what was not written, and what does the
+    /// same thing again. A second `response.create` would be paid twice.
+    var mayBeSentAgain: Bool {
+        guard isWritten else { return true }
+        guard sendings < Self.maximumSendings else { return false }
+        return switch kind {
+        case .sessionUpdate, .itemCreate, .itemDelete, .itemTruncate, .itemRetrieve, .audioCommit, .audioClear: true
+        case .responseCreate, .responseCancel, .audioAppend, .unacknowledged: false
+        }
+    }
 }

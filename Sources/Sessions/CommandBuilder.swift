@@ -16,7 +16,7 @@ struct CommandBuilder {
     /// The protocol's limit for `item.id` and `item.call_id` (PROTOCOL.md section 3).
     private static let maximumIDCharacters = 32
     /// Audio per append frame, whatever the caller sent.
-    private static let maximumAppendBytes = 256 << 10
+    static let maximumAppendBytes = 256 << 10
 
     func build(_ event: JSON, firstID: CommandID, rejectIfActive: Bool) throws(SessionError) -> Prepared {
         guard event.kind == .object, let type = event["type"]?.string else {
@@ -95,7 +95,13 @@ struct CommandBuilder {
         let client = ClientEvent(name: name, eventID: eventID, frame: frame)
         var prepared = one(name, firstID, .itemCreate(itemID: id), client, itemID: id)
         prepared.commands[0].answersCall = answered
+        if Self.holdsMedia(item) { prepared.commands[0].input = Array(item.lexeme) }
         return prepared
+    }
+
+    /// Upstream does not give back the bytes of audio and images.
+    private static func holdsMedia(_ item: JSON) -> Bool {
+        item["content"]?.elements.contains { ["input_audio", "input_image"].contains($0["type"]?.string) } ?? false
     }
 
     private func truncateItem(_ event: JSON, _ eventID: String, _ firstID: CommandID) throws(SessionError) -> Prepared {
@@ -109,7 +115,7 @@ struct CommandBuilder {
         var clampedFrom: Int?
         if let item = machine.projection.items[id], item.producedAudioBytes > 0 {
             // Upstream refuses a cut beyond the audio; a player's clock easily runs a little ahead of it.
-            let produced = AudioFormat.output(of: machine.record).milliseconds(bytes: item.producedAudioBytes)
+            let produced = AudioFormat.output(of: machine.record, machine.profile).milliseconds(bytes: item.producedAudioBytes)
             if end > produced {
                 clampedFrom = end
                 splice.set("audio_end_ms", of: event, to: JSONValue.int(produced).bytes)
@@ -132,7 +138,7 @@ struct CommandBuilder {
         if let fault = Base64.firstFault(in: text) {
             throw SessionError(.invalidAudio, "'audio' is not valid base64: see character \(fault)", param: "audio")
         }
-        let format = AudioFormat.input(of: machine.record)
+        let format = AudioFormat.input(of: machine.record, machine.profile)
         let bytes = Base64.decodedCount(text)
         guard bytes.isMultiple(of: format.bytesPerSample) else {
             throw SessionError(.invalidAudio, "\(bytes) bytes are not whole \(format.bytesPerSample)-byte samples", param: "audio")
@@ -149,7 +155,8 @@ struct CommandBuilder {
             splice.replace(audio, with: [UInt8(ascii: "\"")] + text[start..<end] + [UInt8(ascii: "\"")])
             commands.append(
                 Command(
-                    id: firstID + commands.count, kind: .unacknowledged, event: ClientEvent(name: name, eventID: id, frame: splice.bytes)))
+                    id: firstID + commands.count, kind: .audioAppend, event: ClientEvent(name: name, eventID: id, frame: splice.bytes),
+                    audio: Base64.decoded(text[start..<end])))
             start = end
         }
         return Prepared(type: name, commands: commands)
@@ -161,6 +168,7 @@ struct CommandBuilder {
         let response = event["response"]
         if let response, response.kind != .object { throw wrongType("response", "an object") }
         let isOutOfBand = response?["conversation"]?.string == "none"
+        if isOutOfBand { try machine.refuseOutOfBandUnlessSupported() }
         if rejectIfActive, !isOutOfBand { try machine.refuseSecondActiveResponse() }
         let token = String(UInt64.random(in: .min ... .max), radix: 36)
         let stamped: [UInt8]

@@ -1,4 +1,5 @@
 import Realtime
+import Upstream
 
 /// Finds which waiting command a server event answers (ARCHITECTURE.md section 1).
 ///
@@ -25,12 +26,23 @@ struct ReplyMatcher: Sendable {
     /// Items that server VAD has named: their `committed` answers nobody's commit.
     private var vadItems: Set<String> = []
     private static let maximumVADItems = 64
+    private let profile: UpstreamProfile
 
-    /// What was written and not yet answered, oldest first.
+    init(profile: UpstreamProfile = UpstreamProfile()) {
+        self.profile = profile
+    }
+
+    /// What was sent and not yet answered, oldest first.
     var unanswered: [Command] { waiting }
 
     mutating func sent(_ command: Command) {
         if command.isAcknowledged { waiting.append(command) }
+    }
+
+    /// The socket has taken it.
+    mutating func written(_ id: CommandID) {
+        guard let index = waiting.firstIndex(where: { $0.id == id }) else { return }
+        waiting[index].isWritten = true
     }
 
     /// The commands this event settles, in the order they were sent.
@@ -73,7 +85,7 @@ struct ReplyMatcher: Sendable {
 
     /// Takes out everything that waits, oldest first; running responses too.
     mutating func removeAll() -> [Command] {
-        defer { self = ReplyMatcher() }
+        defer { self = ReplyMatcher(profile: profile) }
         return waiting + running.values.sorted { $0.id < $1.id }
     }
 
@@ -84,9 +96,11 @@ struct ReplyMatcher: Sendable {
     }
 
     private mutating func created(_ event: ServerEvent) -> [Match] {
-        // Without a token it is the server's own (VAD).
-        guard let response = event.json["response"], let id = response["id"]?.string, let token = CorrelationToken.read(from: response),
-            running[id] == nil, let index = waiting.firstIndex(where: { $0.kind.token == token })
+        guard let response = event.json["response"], let id = response["id"]?.string, running[id] == nil else { return [] }
+        let token = CorrelationToken.read(from: response)
+        // Without a token it is the server's own (VAD), where tokens come back.
+        guard token != nil || !profile.echoesMetadata,
+            let index = waiting.firstIndex(where: { $0.kind.token.map { $0 == token || token == nil } ?? false })
         else { return [] }
         let command = waiting.remove(at: index)
         running[id] = command
@@ -106,8 +120,10 @@ struct ReplyMatcher: Sendable {
     }
 
     private mutating func refused(_ error: RealtimeError) -> [Match] {
-        // An error without our id is tied to nothing: it is logged, and answers nobody.
-        guard let eventID = error.eventID, let index = waiting.firstIndex(where: { $0.event.eventID == eventID }) else { return [] }
+        // An error without our id is tied to nothing: it is logged, and answers nobody. Servers that never give ids back are sent one
+        // command at a time, so there it can only mean that one.
+        let isOnlyOne = !profile.echoesEventIDs && waiting.count == 1
+        guard let index = waiting.firstIndex(where: { $0.event.eventID == error.eventID }) ?? (isOnlyOne ? 0 : nil) else { return [] }
         // The race with a response's own end: its `response.done` has come or is on its way, and answers the cancel.
         if case .responseCancel(.some) = waiting[index].kind, error.code == "response_cancel_not_active" { return [] }
         let command = waiting.remove(at: index)

@@ -14,60 +14,55 @@ package actor Session {
     /// What it speaks with upstream, and so with its clients.
     package nonisolated let dialect: Dialect
 
-    private var machine: SessionStateMachine
+    var machine: SessionStateMachine
     private var receipts: [CommandID: CommandReceipt] = [:]
     private var nextCommand: CommandID = 1
-    /// The upstream connection in use, or being made; callbacks of an earlier one are told apart by its number.
-    private var link: Link?
-    private var links = 0
-    private struct Link {
-        let number: Int
-        let outgoing: AsyncStream<Command>.Continuation
-        let outbox: AsyncStream<Command>
-        /// Comes when the link is given up, so that a connection still being made is not waited for.
-        let ended = Promise<Void>()
-    }
-    /// Bytes handed to the outgoing stream and not yet written.
-    private var outgoingBytes = 0
+    /// Upstream connections in use, being made, or about to take over.
+    var links: [LinkID: SessionLink] = [:]
     private var room: Promise<Void>?
-    /// Commands for the present link that upstream never acknowledges and that are not written yet.
-    private var unwritten: Set<CommandID> = []
     private var isBroken = false
     private var isRetired = false
     private var isStopped = false
+    /// Comes when the session's first connection holds the conversation, or cannot be given it.
+    private let opening = Promise<SessionError?>()
+    /// Wakes the machine at its next deadline; a later one waits until this one has fired.
+    private var alarm: (at: Int, task: Task<Void, Never>)?
     /// The caller's own credential, where credentials are passed through.
-    private var bearer: String?
-    private let upstream: UpstreamConfiguration
-    private let connector: any UpstreamConnecting
-    private let tasks: TaskOwner
+    var bearer: String?
+    /// Nil if the session's upstream is not configured any more.
+    let upstream: UpstreamConfiguration?
+    let connector: any UpstreamConnecting
+    let log: EventLog
+    /// Where the history that the first connection is given is from, if that is another session.
+    let origin: String?
+    let tasks: TaskOwner
     /// Told once when the store could not take this session's events.
     private let broken: @Sendable (String) async -> Void
-    private let openLinks: OpenLinks
-    /// How long upstream may take to confirm a configuration.
-    private let configurationTime: Duration
-    private let logger: Logger
+    let openLinks: OpenLinks
+    let logger: Logger
 
     /// Frames waiting for the socket; an append waits for room beyond it (API.md section 4, "Audio in").
     private static let outgoingLimitBytes = 1 << 20
     private static let roomLimit = Duration.seconds(30)
 
     init(
-        machine: SessionStateMachine, history: SessionHistory, upstream: UpstreamConfiguration, connector: any UpstreamConnecting,
-        bearer: String?, tasks: TaskOwner, broken: @escaping @Sendable (String) async -> Void, openLinks: OpenLinks,
-        configurationTime: Duration, logger: Logger
+        machine: SessionStateMachine, history: SessionHistory, log: EventLog, upstream: UpstreamConfiguration?,
+        connector: any UpstreamConnecting, bearer: String?, tasks: TaskOwner, broken: @escaping @Sendable (String) async -> Void,
+        openLinks: OpenLinks, logger: Logger
     ) {
         id = machine.record.id
         owner = machine.record.owner
         dialect = machine.record.upstreamDialect
         self.machine = machine
         self.history = history
+        self.log = log
+        origin = machine.origin?.session
         self.upstream = upstream
         self.connector = connector
         self.bearer = bearer
         self.tasks = tasks
         self.broken = broken
         self.openLinks = openLinks
-        self.configurationTime = configurationTime
         var logger = logger
         logger[metadataKey: "bridge.session"] = "\(machine.record.id)"
         self.logger = logger
@@ -75,6 +70,7 @@ package actor Session {
 
     /// What is stored of it, as of the last event enqueued.
     package var record: SessionRecord { machine.record }
+    package var inputFormat: AudioFormat { AudioFormat.input(of: machine.record, machine.profile) }
     package var itemCount: Int { machine.projection.itemCount }
     package var activeResponseID: String? { machine.projection.activeResponse?.id }
     package var lastPosition: EventPosition { history.position(ofSeq: machine.lastSeq) }
@@ -85,7 +81,7 @@ package actor Session {
 
     /// Takes no more commands if it has no link; the directory then forgets it and loads it anew when it is asked for.
     func retireIfIdle() -> Bool {
-        guard link == nil, receipts.isEmpty else { return false }
+        guard links.isEmpty, receipts.isEmpty, machine.isAtRest, machine.viewers == 0 else { return false }
         isRetired = true
         return true
     }
@@ -118,7 +114,7 @@ package actor Session {
             clampedFrom: prepared.clampedFrom, frames: prepared.commands.count, writtenPromise: Promise(), confirmedPromise: Promise(),
             finishedPromise: Promise())
         for command in prepared.commands {
-            let actions = try machine.take(command)
+            let actions = try machine.take(command, at: Self.now)
             nextCommand = command.id + 1
             // A split append is done when its last frame is.
             if command.id == prepared.commands.last?.id { receipts[command.id] = receipt }
@@ -128,9 +124,23 @@ package actor Session {
     }
 
     package func setMetadata(_ metadata: [UInt8]) async throws(SessionError) {
+        try await change { $0.setMetadata(metadata) }
+    }
+
+    /// What is set here goes before what was set earlier; the rest stays.
+    package func setSettings(_ settings: SessionSettings) async throws(SessionError) {
+        try await change { machine in
+            var all = machine.settings
+            all.apply(settings)
+            machine.set(all)
+        }
+    }
+
+    private func change(_ body: (inout SessionStateMachine) -> Void) async throws(SessionError) {
         guard !isBroken, !isRetired else { throw SessionError(.storeUnavailable, "the change cannot be stored at the moment") }
         try machine.refuseIfEnded()
-        machine.setMetadata(metadata)
+        body(&machine)
+        arm()
         let stored = Promise<Bool>()
         history.append(
             LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.now, changes: [], record: machine.record) { result in
@@ -141,14 +151,28 @@ package actor Session {
         }
     }
 
+    /// Says how many event streams of this session are open.
+    package func viewersChanged(_ count: Int) {
+        machine.viewersChanged(count, at: Self.now)
+        arm()
+    }
+
     private func waitForRoom() async throws(SessionError) {
-        while outgoingBytes + machine.queuedBytes > Self.outgoingLimitBytes {
+        while waitingBytes > Self.outgoingLimitBytes {
             let promise = room ?? Promise<Void>()
             room = promise
             guard await promise.value(within: Self.roomLimit) != nil else {
                 throw SessionError(.tooManyCommands, "upstream takes less than it is sent; 1 MiB waits already")
             }
         }
+    }
+
+    private var waitingBytes: Int { links.values.reduce(machine.queuedBytes) { $0 + $1.outgoingBytes } }
+
+    private func tellOfRoom() {
+        guard let room, waitingBytes <= Self.outgoingLimitBytes else { return }
+        self.room = nil
+        room.fulfil(())
     }
 
     // MARK: Life
@@ -186,189 +210,77 @@ package actor Session {
 
     /// Takes over the connection that the session was created with, and waits until its `session.created` is stored.
     func adopt(_ connection: UpstreamConnection) async {
-        let number = newLink()
-        act(machine.firstLinkOpened(created: connection.created))
-        tasks.add { await self.run(connection, number) }
+        let (id, actions) = machine.firstLinkOpened(created: connection.created, openedAt: openedAt(connection), at: Self.now)
+        makeLink(id)
+        act(actions)
+        tasks.add { await self.run(connection, id) }
         await flush()
     }
 
-    // MARK: The link
-
-    private func newLink() -> Int {
-        links += 1
-        // Unbounded by itself: ``outgoingBytes`` and the limit of waiting commands bound it.
-        let (stream, continuation) = AsyncStream<Command>.makeStream(bufferingPolicy: .unbounded)
-        link = Link(number: links, outgoing: continuation, outbox: stream)
-        openLinks.opened()
-        return links
-    }
-
-    private func openLink() {
-        let number = newLink()
-        let endpoint = upstream.endpoint(model: machine.record.model, bearer: bearer)
-        tasks.add { await self.connect(to: endpoint, number) }
-    }
-
-    private func connect(to endpoint: UpstreamEndpoint, _ number: Int) async {
-        let connection: UpstreamConnection
-        do {
-            guard let opened = try await self.connection(to: endpoint, unless: link?.ended) else { return }
-            connection = opened
-        } catch {
-            logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(endpoint.name)", "bridge.error": "\(error)"])
-            guard isCurrent(number) else { return }
-            endLink()
-            act(machine.linkFailed(SessionError(error)))
-            return
+    /// Waits until the first connection has been given the history that the session begins with.
+    func opened(within limit: Duration) async throws(SessionError) {
+        guard let outcome = await opening.value(within: limit) else {
+            throw SessionError(.upstreamTimeout, "upstream did not take the conversation in time")
         }
-        guard isCurrent(number) else { return await connection.close() }
-        let configuration = nextCommand
-        nextCommand += 1
-        act(
-            machine.linkOpened(
-                created: connection.created,
-                configurationEventID: BridgeEventID.make(random: .random(in: .min ... .max), callers: nil), commandID: configuration))
-        await run(connection, number)
-    }
-
-    /// A connection, or nil if the link was given up while it was being made.
-    private nonisolated func connection(
-        to endpoint: UpstreamEndpoint, unless ended: Promise<Void>?
-    ) async throws(UpstreamError) -> UpstreamConnection? {
-        let connector = connector
-        let outcome = await withTaskGroup(of: Result<UpstreamConnection, UpstreamError>?.self) { group in
-            group.addTask {
-                do throws(UpstreamError) {
-                    return .success(try await connector.connect(to: endpoint))
-                } catch {
-                    return .failure(error)
-                }
-            }
-            group.addTask {
-                // The connector has a limit of its own, which is shorter.
-                _ = await ended?.value(within: .seconds(60))
-                return nil
-            }
-            let first = await group.next() ?? nil
-            // A connection that comes in the same moment as the end is dropped, which closes it.
-            group.cancelAll()
-            return first
-        }
-        return try outcome?.get()
-    }
-
-    /// Moves frames both ways until the connection ends: one task writes, this one reads.
-    private func run(_ connection: UpstreamConnection, _ number: Int) async {
-        guard let link, link.number == number else { return await connection.close() }
-        let outbox = link.outbox
-        let isConfiguring = machine.isConfiguring
-        await withDiscardingTaskGroup { group in
-            if isConfiguring {
-                group.addTask {
-                    try? await Task.sleep(for: self.configurationTime)
-                    await self.configurationTimedOut(number)
-                }
-            }
-            group.addTask {
-                for await command in outbox {
-                    // What was taken for a link that has ended since must not be sent: its caller was told that it was lost.
-                    guard await self.isCurrent(number) else { break }
-                    do {
-                        try await connection.send(command.event.frame)
-                    } catch {
-                        break
-                    }
-                    await self.written(command, number)
-                }
-                // The stream ends when the link does, from whichever side.
-                await connection.close()
-            }
-            reading: while true {
-                switch await connection.next() {
-                case .frame(let frame):
-                    received(frame, number)
-                    // A store that cannot keep up slows this upstream down, and nobody else.
-                    await history.waitForRoom()
-                case .ended(let end):
-                    ended(end, number)
-                    break reading
-                }
-            }
-            group.cancelAll()
-        }
-    }
-
-    private func isCurrent(_ number: Int) -> Bool { link?.number == number }
-
-    private func received(_ frame: [UInt8], _ number: Int) {
-        guard isCurrent(number) else { return }
-        act(machine.received(frame, secrets: secrets))
-    }
-
-    private func configurationTimedOut(_ number: Int) {
-        guard isCurrent(number), !Task.isCancelled else { return }
-        act(machine.configurationTimedOut())
-    }
-
-    /// What must not be seen in anything upstream says.
-    private var secrets: [String] { [bearer, upstream.apiKey].compactMap { $0 } }
-
-    private func ended(_ end: UpstreamEnd, _ number: Int) {
-        guard isCurrent(number) else { return }
-        logger.info(
-            "upstream connection ended", metadata: ["bridge.end": "\(end.kind)", "bridge.code": "\(end.code.map(String.init) ?? "-")"])
-        endLink()
-        let reason = Secrets.masked(end.reason, also: secrets)
-        act(machine.linkLost(code: end.code.map(Int.init), reason: reason.isEmpty ? end.kind.words : reason))
-    }
-
-    private func written(_ command: Command, _ number: Int) {
-        guard isCurrent(number) else { return }
-        outgoingBytes -= command.event.frame.count
-        if outgoingBytes + machine.queuedBytes <= Self.outgoingLimitBytes, let promise = room {
-            room = nil
-            promise.fulfil(())
-        }
-        unwritten.remove(command.id)
-        guard let receipt = receipts[command.id] else { return }
-        receipt.writtenPromise.fulfil(.accepted)
-        if !command.isAcknowledged { settle(command.id, receipt, .accepted) }
-    }
-
-    private func endLink() {
-        guard let link else { return }
-        link.outgoing.finish()
-        link.ended.fulfil(())
-        self.link = nil
-        openLinks.closed()
-        outgoingBytes = 0
-        room?.fulfil(())
-        room = nil
-        let lost = SessionError(.upstreamLost, "the connection to the upstream server ended before this was sent")
-        for id in unwritten {
-            if let receipt = receipts[id] { settle(id, receipt, .failed(lost)) }
-        }
-        unwritten = []
+        if let error = outcome { throw error }
     }
 
     // MARK: Actions
 
-    private func act(_ actions: [SessionStateMachine.Action]) {
+    func act(_ actions: [SessionStateMachine.Action]) {
         for action in actions {
             switch action {
-            case .openLink: openLink()
-            case .closeLink: endLink()
-            case .send(let command):
-                outgoingBytes += command.event.frame.count
-                if !command.isAcknowledged { unwritten.insert(command.id) }
-                link?.outgoing.yield(command)
+            case .openLink(let id): openLink(id)
+            case .closeLink(let id): endLink(id)
+            case .send(let id, let outgoing): links[id]?.send(outgoing)
             case .append(let append): enqueue(append)
+            case .accept(let commands):
+                for id in commands {
+                    if let receipt = receipts[id] { settle(id, receipt, .accepted) }
+                }
             case .fail(let commands, let error):
                 for id in commands {
                     if let receipt = receipts[id] { settle(id, receipt, .failed(error)) }
                 }
             }
         }
+        if machine.link.isOpen { opening.fulfil(nil) }
+        if machine.link.isNone || machine.link.isEnded, let failure = machine.failure { opening.fulfil(failure) }
+        tellOfRoom()
+        arm()
+    }
+
+    /// The socket has taken it.
+    func written(_ command: Command, on id: LinkID) {
+        guard links[id] != nil else { return }
+        act(machine.written(command.id, on: id, at: Self.now))
+        guard let receipt = receipts[command.id] else { return }
+        receipt.writtenPromise.fulfil(.accepted)
+        if !command.isAcknowledged { settle(command.id, receipt, .accepted) }
+    }
+
+    // MARK: Time
+
+    /// Sees to it that the machine is woken at its next deadline.
+    private func arm() {
+        guard let deadline = machine.nextDeadline, !isBroken, !isRetired else { return }
+        if let alarm, alarm.at <= deadline { return }
+        alarm?.task.cancel()
+        let wait = max(1, deadline - Self.now)
+        alarm = (
+            deadline,
+            Task { [weak self] in
+                try? await Task.sleep(for: .milliseconds(wait))
+                guard !Task.isCancelled else { return }
+                await self?.alarmFired()
+            }
+        )
+    }
+
+    private func alarmFired() {
+        alarm = nil
+        guard !isBroken, !isRetired else { return }
+        act(machine.tick(at: Self.now))
     }
 
     private func settle(_ id: CommandID, _ receipt: CommandReceipt, _ outcome: CommandOutcome) {
@@ -402,13 +314,14 @@ package actor Session {
         guard !isBroken else { return }
         isBroken = true
         logger.error("the session's events could not be stored")
-        endLink()
+        for id in links.keys { endLink(id) }
         let error = SessionError(.storeUnavailable, "the session's history cannot be stored at the moment")
         for (id, receipt) in receipts { settle(id, receipt, .failed(error)) }
         tasks.add { await self.broken(self.id) }
     }
 
-    private static var now: Int { Int(Date().timeIntervalSince1970 * 1_000) }
+    /// Milliseconds since 1970.
+    static var now: Int { Int(Date().timeIntervalSince1970 * 1_000) }
 }
 
 extension CommandReceipt {
@@ -432,20 +345,6 @@ extension CommandReceipt {
             settle(.confirmed(event, position))
         case .refused(let error):
             settle(.failed(SessionError(.refusedByUpstream, error.message, param: error.param, upstream: error)))
-        }
-    }
-}
-
-extension UpstreamEnd.Kind {
-    /// For `bridge.upstream.disconnected` when the close frame gave no reason.
-    fileprivate var words: String {
-        switch self {
-        case .closedByPeer: "closed by the upstream server"
-        case .closedByUs: "closed by the bridge"
-        case .lost: "the connection was lost"
-        case .pingTimeout: "the upstream server did not answer a ping"
-        case .protocolViolation: "the upstream server broke the WebSocket protocol"
-        case .tooLarge: "the upstream server sent a message over the limit"
         }
     }
 }

@@ -9,7 +9,7 @@ package import Upstream
 /// From: `BridgeAPI`'s handlers. To: ``Session``.
 package actor SessionDirectory {
     package nonisolated let log: EventLog
-    private let upstreams: [UpstreamConfiguration]
+    private let upstreams: UpstreamTable
     private let connector: any UpstreamConnecting
     private let limits: SessionLimits
     private let logger: Logger
@@ -28,15 +28,16 @@ package actor SessionDirectory {
     private static let loadingLimit = Duration.seconds(20)
     /// Sessions that are brought to rest at the same time after a start.
     private static let recoveredTogether = 256
+    /// Sessions past their end that are looked up at once.
+    private static let endedTogether = 100
 
     /// - Parameter upstreams: the first one is the default; not empty.
     package init(
         log: EventLog, upstreams: [UpstreamConfiguration], connector: any UpstreamConnecting, limits: SessionLimits = SessionLimits(),
         logger: Logger
     ) {
-        precondition(!upstreams.isEmpty, "a bridge without an upstream")
         self.log = log
-        self.upstreams = upstreams
+        self.upstreams = UpstreamTable(upstreams)
         self.connector = connector
         self.limits = limits
         self.logger = logger
@@ -44,7 +45,11 @@ package actor SessionDirectory {
 
     /// Runs the sessions' connections until ``stop(within:)`` was called and all have ended.
     package nonisolated func run() async {
-        await tasks.run()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.endOverdue() }
+            await tasks.run()
+            group.cancelAll()
+        }
     }
 
     /// Brings what the last run of the process left behind to rest: every response in progress gets its one terminal, every session
@@ -74,15 +79,15 @@ package actor SessionDirectory {
     /// - Throws: upstream's refusal among others; then no session is left behind.
     package func create(_ new: NewSession, by caller: Caller) async throws(SessionError) -> Session {
         guard !isStopping else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
-        let upstream = try upstream(named: new.upstream)
+        let source = try await source(of: new, for: caller)
+        let upstream = try upstreams.route(
+            upstream: new.upstream ?? (new.model == nil ? source?.record.upstreamName : nil), model: new.model ?? source?.record.model)
         if let dialect = new.dialect, dialect != upstream.dialect {
-            throw SessionError(
-                .dialectNotAvailable,
-                "the upstream '\(upstream.name)' speaks \(upstream.dialect.rawValue); sessions are offered in that dialect only",
-                param: "dialect")
+            throw Self.otherDialect("dialect", upstream)
         }
+        if let source, source.record.upstreamDialect != upstream.dialect { throw Self.otherDialect("from", upstream) }
         try await refuseOverLimits()
-        let model = new.model ?? upstream.defaultModel
+        let model = new.model ?? source?.record.model ?? upstream.defaultModel
         let connection: UpstreamConnection
         creating += 1
         defer { creating -= 1 }
@@ -94,14 +99,43 @@ package actor SessionDirectory {
         }
         let session: Session
         do {
-            session = try await store(new, model: model, upstream: upstream, caller)
+            session = try await store(new, model: model, upstream: upstream, source, caller)
         } catch {
             await connection.close()
             throw SessionError(.storeUnavailable, error.message)
         }
         await session.adopt(connection)
-        if let configuration = new.configuration { try await configure(session, configuration, caller) }
+        do throws(SessionError) {
+            if source != nil {
+                try await session.opened(within: limits.configurationTime * 6)
+            } else if let configuration = new.configuration {
+                try await configure(session, configuration, caller)
+            }
+        } catch {
+            await session.close(reason: "refused")
+            sessions[session.id] = nil
+            try? await log.deleteSession(session.id)
+            throw error
+        }
         return session
+    }
+
+    private static func otherDialect(_ param: String, _ upstream: UpstreamConfiguration) -> SessionError {
+        SessionError(
+            .dialectNotAvailable,
+            "the upstream '\(upstream.name)' speaks \(upstream.dialect.rawValue); sessions are offered in that dialect only", param: param)
+    }
+
+    /// The session whose history a new one begins with; nil if it begins empty.
+    private func source(of new: NewSession, for caller: Caller) async throws(SessionError) -> StoredSession? {
+        guard let origin = new.from else { return nil }
+        guard let stored = try await reading({ () async throws(EventLogError) in try await self.log.storedSession(origin.session) }),
+            caller.sees(owner: stored.record.owner)
+        else { throw SessionError(.sessionNotFound, "there is no session '\(origin.session.prefix(64))'", param: "from") }
+        if let item = origin.upTo, !stored.items.contains(where: { $0.id == item && !$0.isDeleted }) {
+            throw SessionError(.itemNotFound, "there is no item '\(item.prefix(64))' in that session", param: "up_to")
+        }
+        return stored
     }
 
     /// - Throws: `.sessionNotFound` also for a session that is another caller's.
@@ -148,13 +182,6 @@ package actor SessionDirectory {
         return false
     }
 
-    private func upstream(named name: String?) throws(SessionError) -> UpstreamConfiguration {
-        guard let name else { return upstreams[0] }
-        if let upstream = upstreams.first(where: { $0.name == name }) { return upstream }
-        let names = upstreams.map { "'\($0.name)'" }.joined(separator: ", ")
-        throw SessionError(.unknownUpstream, "there is no upstream '\(name)'; there is \(names)", param: "upstream")
-    }
-
     private func refuseOverLimits() async throws(SessionError) {
         let counts = try await reading { () async throws(EventLogError) in try await self.log.sessionCounts() }
         // A suspended session that connects again is not refused; only new ones are.
@@ -167,36 +194,52 @@ package actor SessionDirectory {
     }
 
     private func store(
-        _ new: NewSession, model: String?, upstream: UpstreamConfiguration, _ caller: Caller
+        _ new: NewSession, model: String?, upstream: UpstreamConfiguration, _ source: StoredSession?, _ caller: Caller
     ) async throws(EventLogError) -> Session {
-        let record = SessionRecord(
+        var record = SessionRecord(
             id: Self.newID(), owner: caller.owner, createdAt: Int(Date().timeIntervalSince1970), model: model,
             dialect: new.dialect ?? upstream.dialect, upstreamName: upstream.name, status: .connecting, metadata: new.metadata,
-            settings: Array("{}".utf8), upstreamDialect: upstream.dialect)
+            settings: new.settings.json, upstreamDialect: upstream.dialect)
+        record.expiresAt = new.settings.maxDuration.map { record.createdAt + $0 }
+        var origin: SessionOrigin?
+        if let source {
+            origin = try await self.origin(source, upTo: new.from?.upTo, upstream)
+            record.requestedConfiguration = source.record.requestedConfiguration
+            if let own = new.configuration {
+                record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: Array(own.lexeme))
+            }
+        }
         let history = try await log.createSession(record)
-        let session = session(SessionStateMachine(new: record), history, upstream, bearer: caller.bearer)
+        let machine = SessionStateMachine(
+            new: record, profile: upstream.profile, times: SessionTimes(limits, profile: upstream.profile),
+            tokenLimit: limits.replayTokenLimit, origin: origin)
+        let session = session(machine, history, upstream, bearer: caller.bearer)
         await putAwayIdle()
         sessions[record.id] = session
         return session
     }
 
+    private func origin(
+        _ source: StoredSession, upTo: String?, _ upstream: UpstreamConfiguration
+    ) async throws(EventLogError) -> SessionOrigin {
+        let inputs = try await log.inputSizes(of: source.record.id)
+        let items = source.conversation(upTo: upTo)
+        let profile = upstream.profile
+        let plan = RehydrationPlan.make(
+            conversation: items, inputs: inputs, dialect: upstream.dialect, inputFormat: AudioFormat.input(of: source.record, profile),
+            outputFormat: AudioFormat.output(of: source.record, profile), tokenLimit: limits.replayTokenLimit)
+        return SessionOrigin(session: source.record.id, plan: plan, inputs: inputs)
+    }
+
     private func configure(_ session: Session, _ configuration: JSON, _ caller: Caller) async throws(SessionError) {
-        do throws(SessionError) {
-            let update = JSONValue.object([
-                ("type", .string(ClientEventName.sessionUpdate.rawValue)), ("session", JSONValue(configuration)),
-            ])
-            guard let event = try? JSON.parse(update.bytes, maximumDepth: 256) else { preconditionFailure("a written event is no JSON") }
-            switch try await session.submit(event, by: caller).confirmed(within: limits.configurationTime) {
-            case .confirmed, .accepted: return
-            case .failed(let error): throw error
-            case nil:
-                throw SessionError(.upstreamTimeout, "upstream did not confirm the session's configuration in time")
-            }
-        } catch {
-            await session.close(reason: "refused")
-            sessions[session.id] = nil
-            try? await log.deleteSession(session.id)
-            throw error
+        let update = JSONValue.object([
+            ("type", .string(ClientEventName.sessionUpdate.rawValue)), ("session", JSONValue(configuration)),
+        ])
+        guard let event = try? JSON.parse(update.bytes, maximumDepth: 256) else { preconditionFailure("a written event is no JSON") }
+        switch try await session.submit(event, by: caller).confirmed(within: limits.configurationTime) {
+        case .confirmed, .accepted: return
+        case .failed(let error): throw error
+        case nil: throw SessionError(.upstreamTimeout, "upstream did not confirm the session's configuration in time")
         }
     }
 
@@ -229,8 +272,12 @@ package actor SessionDirectory {
         if history.failure != nil { _ = try history.reload() }
         // One whose creation has not been answered yet is nobody's.
         guard let stored = try await log.storedSession(id), stored.record.status != .connecting else { return nil }
-        let upstream = upstreams.first { $0.name == stored.record.upstreamName } ?? upstreams[0]
-        let session = session(SessionStateMachine(stored: stored), history, upstream, bearer: nil)
+        let upstream = upstreams.upstream(named: stored.record.upstreamName)
+        let profile = upstream?.profile ?? UpstreamProfile()
+        let machine = SessionStateMachine(
+            stored: stored, inputs: try await log.inputSizes(of: id), profile: profile, times: SessionTimes(limits, profile: profile),
+            tokenLimit: limits.replayTokenLimit)
+        let session = session(machine, history, upstream, bearer: nil)
         if stored.record.status.hasEnded {
             history.markEnded()
         } else if stored.record.status != .suspended || stored.responses.contains(where: { $0.doneSeq == nil }) {
@@ -246,11 +293,24 @@ package actor SessionDirectory {
     }
 
     private func session(
-        _ machine: SessionStateMachine, _ history: SessionHistory, _ upstream: UpstreamConfiguration, bearer: String?
+        _ machine: SessionStateMachine, _ history: SessionHistory, _ upstream: UpstreamConfiguration?, bearer: String?
     ) -> Session {
         Session(
-            machine: machine, history: history, upstream: upstream, connector: connector, bearer: bearer, tasks: tasks, broken: mend,
-            openLinks: openLinks, configurationTime: limits.configurationTime, logger: logger)
+            machine: machine, history: history, log: log, upstream: upstream, connector: connector, bearer: bearer, tasks: tasks,
+            broken: mend, openLinks: openLinks, logger: logger)
+    }
+
+    /// Ends the sessions whose `max_duration` has passed, loaded or not.
+    private nonisolated func endOverdue() async {
+        while !Task.isCancelled {
+            let now = Int(Date().timeIntervalSince1970)
+            let ids = (try? await log.sessionsExpired(by: now, limit: Self.endedTogether)) ?? []
+            for id in ids {
+                guard let session = try? await session(id, for: Caller(owner: nil, seesAll: true)) else { continue }
+                await session.close(reason: "max_duration")
+            }
+            if ids.count < Self.endedTogether { try? await Task.sleep(for: .seconds(1)) }
+        }
     }
 
     /// Brings a session whose events could not be stored to rest as soon as the store writes again, so that its viewers see the end of

@@ -50,6 +50,8 @@ package struct UpstreamEnd: Sendable, Equatable {
 package final class UpstreamConnection: Sendable {
     /// The `session.created` frame, bytes as received.
     package let created: [UInt8]
+    /// When ``created`` had come.
+    package let openedAt = ContinuousClock.now
 
     private let nextInbound: @Sendable () async -> UpstreamInbound
     private let sendText: @Sendable ([UInt8]) async throws(UpstreamError) -> Void

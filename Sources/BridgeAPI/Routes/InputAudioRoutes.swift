@@ -10,7 +10,7 @@ enum InputAudioRoutes {
         try fields.check(known: ["audio"])
         let audio = try fields.required("audio", fields["audio"])
         guard audio.kind == .string else { throw BodyFields.wrong("audio", "a base64 string") }
-        let format = AudioFormat.input(of: await commands.session.record)
+        let format = await commands.session.inputFormat
         let receipt = try await commands.submit(ClientEventBody.make(.inputAudioBufferAppend, [("audio", JSONValue(audio))]))
         _ = try await commands.result(of: receipt, until: .written)
         // Some encoders escape the slashes of base64; only then is a copy made of what may be megabytes.

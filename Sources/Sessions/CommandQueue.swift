@@ -1,0 +1,29 @@
+import DequeModule
+import Realtime
+
+/// Commands that wait for a connection, or for their turn on it, oldest first.
+struct CommandQueue: Sendable {
+    private var commands = Deque<Command>()
+    /// Of the frames that wait.
+    private(set) var bytes = 0
+
+    var isEmpty: Bool { commands.isEmpty }
+    var first: Command? { commands.first }
+    var all: Deque<Command> { commands }
+
+    mutating func append(_ command: Command) {
+        bytes += command.event.frame.count
+        commands.append(command)
+    }
+
+    mutating func removeFirst() -> Command {
+        let command = commands.removeFirst()
+        bytes -= command.event.frame.count
+        return command
+    }
+
+    mutating func removeAll() -> [Command] {
+        defer { self = CommandQueue() }
+        return Array(commands)
+    }
+}

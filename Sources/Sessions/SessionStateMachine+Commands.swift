@@ -1,0 +1,165 @@
+import EventLog
+import Realtime
+import Upstream
+
+// What callers ask for: taken, refused without asking upstream, sent or queued.
+extension SessionStateMachine {
+    /// Takes a command: sends it, or queues it until a connection is there and its turn has come.
+    mutating func take(_ command: Command, at now: Int) throws(SessionError) -> [Action] {
+        try refuseIfEnded()
+        if command.isAcknowledged, unanswered.count(where: \.isAcknowledged) >= Self.maximumWaitingCommands {
+            throw SessionError(.tooManyCommands, "\(Self.maximumWaitingCommands) commands of this session already wait for an answer")
+        }
+        lastActivityAt = now
+        if let actions = settledHere(command, at: now) { return actions }
+        queue.append(command)
+        switch link {
+        case .open: return flush(at: now)
+        case .none:
+            failures = 0
+            return openLink()
+        case .waiting, .opening, .seeding, .ended: return []
+        }
+    }
+
+    /// Sends what waits, as far as it may go.
+    mutating func flush(at now: Int) -> [Action] {
+        var actions: [Action] = []
+        while case .open(let id) = link, let command = queue.first, mayGo(command) {
+            actions.append(send(queue.removeFirst(), on: id, at: now))
+        }
+        return actions
+    }
+
+    /// Servers whose errors do not say what they answer are asked one thing at a time.
+    private func mayGo(_ command: Command) -> Bool {
+        if successor?.holdsCommands == true { return false }
+        return profile.echoesEventIDs || !command.isAcknowledged || matcher.unanswered.isEmpty
+    }
+
+    private mutating func send(_ command: Command, on id: LinkID, at now: Int) -> Action {
+        var command = command
+        command.sendings += 1
+        command.isWritten = false
+        command.audioPosition = command.audioPosition ?? ledger.position
+        if let audio = command.audio {
+            ledger.appended(audio)
+            command.audio = nil
+        }
+        if command.isAcknowledged {
+            lastAskedAt = now
+            matcher.sent(command)
+        } else {
+            unwritten.append(command)
+        }
+        return .send(id, .command(command))
+    }
+
+    /// The socket has taken it.
+    mutating func written(_ command: CommandID, on id: LinkID, at now: Int) -> [Action] {
+        guard link.id == id else { return [] }
+        if let index = unwritten.firstIndex(where: { $0.id == command }) {
+            unwritten.remove(at: index)
+        } else {
+            matcher.written(command)
+        }
+        return advance(at: now)
+    }
+
+    // MARK: What the present connection cannot be told
+
+    /// Carries out what concerns an item that the upstream conversation does not hold as it was; nil if upstream is to be asked.
+    private mutating func settledHere(_ command: Command, at now: Int) -> [Action]? {
+        switch command.kind {
+        case .itemTruncate(let item) where isUnvoiced(item):
+            matcher.sent(command)
+            let actions = logged(cut(command, item))
+            guard link.isOpen, successor == nil else {
+                isCutUntold = !link.isNone
+                return actions
+            }
+            // What comes next builds on the cut: the next connection is given the item only as far as it was heard.
+            return actions + replaceLink(reason: Self.cutReason, holdsCommands: true, at: now)
+        case .itemDelete(let item) where missing.contains(item) || (link.isNone && projection.items[item]?.isDeleted == false):
+            matcher.sent(command)
+            return logged(BridgeEvent.itemDeleted(itemID: item, eventID: ownEventID))
+        default:
+            return nil
+        }
+    }
+
+    static let cutReason = "item_truncated"
+
+    /// An assistant item with audio that an earlier connection produced: the present one holds its words as text, which cannot be cut.
+    func isUnvoiced(_ item: String) -> Bool {
+        guard let record = projection.items[item] else { return false }
+        return record.producedAudioBytes > 0 && !voiced.contains(item)
+    }
+
+    func cut(_ command: Command, _ item: String) -> [UInt8] {
+        let event = try? JSON.parse(command.event.frame)
+        return BridgeEvent.itemTruncated(
+            itemID: item, contentIndex: event?["content_index"]?.int ?? 0, audioEndMilliseconds: event?["audio_end_ms"]?.int ?? 0,
+            eventID: ownEventID)
+    }
+
+    /// For the event that is logged next, if it is the bridge's.
+    var ownEventID: String { "event_bridge_\(lastSeq + 1)" }
+
+    // MARK: Refused without asking
+
+    func refuseIfEnded() throws(SessionError) {
+        switch record.status {
+        case .closed: throw SessionError(.sessionClosed, "the session is closed (\(record.endReason ?? "no reason given"))")
+        case .failed: throw SessionError(.sessionFailed, "the session has failed (\(record.endReason ?? "no reason given"))")
+        default: return
+        }
+    }
+
+    /// An item id can be used once per conversation, deleted items and those on their way included.
+    func refuseDuplicate(itemID: String) throws(SessionError) {
+        let isTaken = projection.items[itemID] != nil || unanswered.contains { $0.kind == .itemCreate(itemID: itemID) }
+        if isTaken {
+            throw SessionError(.duplicateItem, "an item with the id '\(itemID)' is already in the conversation", param: "item.id")
+        }
+    }
+
+    func refuseSecondAnswer(toCall call: String) throws(SessionError) {
+        if projection.answeredCalls.contains(call) || unanswered.contains(where: { $0.answersCall == call }) {
+            throw SessionError(.callAlreadyAnswered, "the call '\(call)' already has its output", param: "item.call_id")
+        }
+    }
+
+    func refuseOutOfBandUnlessSupported() throws(SessionError) {
+        guard profile.supportsOutOfBand else {
+            throw SessionError(
+                .invalidValue, "the upstream '\(record.upstreamName)' does not support responses outside of the conversation",
+                param: "response.conversation")
+        }
+    }
+
+    /// One response at a time may write to the default conversation (PROTOCOL.md section 6).
+    func refuseSecondActiveResponse() throws(SessionError) {
+        let isPending = unanswered.contains { if case .responseCreate(_, isOutOfBand: false) = $0.kind { true } else { false } }
+        if let active = projection.activeResponse {
+            throw SessionError(.responseActive, "the conversation already has an active response, '\(active.id)'; wait for it or cancel it")
+        }
+        if isPending {
+            throw SessionError(.responseActive, "a response was already asked for; wait for it or cancel it")
+        }
+    }
+
+    /// The response a cancel is aimed at; nil if one was asked for that upstream has not created yet.
+    func cancelTarget(_ responseID: String?) throws(SessionError) -> String? {
+        if let responseID {
+            guard let response = projection.responses[responseID] else {
+                throw SessionError(.responseNotFound, "there is no response '\(responseID)' in this session", param: "response_id")
+            }
+            if response.doneSeq == nil { return responseID }
+            throw SessionError(.cancelNotActive, "the response '\(responseID)' has already ended", param: "response_id")
+        }
+        if let active = projection.activeResponse { return active.id }
+        if unanswered.contains(where: { if case .responseCreate = $0.kind { true } else { false } }) { return nil }
+        throw SessionError(.cancelNotActive, "no response is in progress")
+    }
+}

@@ -1,0 +1,158 @@
+import EventLog
+import Realtime
+
+// What time brings: the next attempt, a connection that is to be left before its end, a silent upstream, an idle session.
+extension SessionStateMachine {
+    /// When ``tick(at:)`` is due at the latest; nil while nothing is waited for. Being early does no harm.
+    var nextDeadline: Int? {
+        var deadlines: [Int] = []
+        switch link {
+        case .none, .opening, .ended: break
+        case .waiting(let until): deadlines.append(until)
+        case .seeding: deadlines.append(lastFrameAt + times.seeding)
+        case .open:
+            if let age { deadlines.append(successor == nil ? age.due : max(age.last, lastFrameAt + 1)) }
+            if isAsking { deadlines.append(stallDeadline) }
+            if let idleDeadline { deadlines.append(idleDeadline) }
+            switch successor?.state {
+            case .waiting(let until): deadlines.append(until)
+            case .ready where isCalm && isBetweenTurns: deadlines.append(lastFrameAt + SessionTimes.settling)
+            case .ready, .opening, nil: break
+            }
+        }
+        if let viewerDeadline { deadlines.append(viewerDeadline) }
+        return deadlines.min()
+    }
+
+    mutating func tick(at now: Int) -> [Action] {
+        var actions: [Action] = []
+        switch link {
+        case .waiting(let until) where now >= until:
+            actions += openLink()
+        case .seeding(let id, _) where now >= lastFrameAt + times.seeding:
+            actions += [.closeLink(id)] + linkLost(id, code: nil, reason: "upstream did not take the conversation in time", at: now)
+        case .open(let id):
+            if isAsking, now >= stallDeadline {
+                let seconds = times.stall / 1_000
+                actions += [.closeLink(id)] + linkLost(id, code: nil, reason: "upstream said nothing for \(seconds) s", at: now)
+            } else if let idleDeadline, now >= idleDeadline {
+                actions += suspend(reason: "idle")
+            } else {
+                actions += advance(at: now)
+            }
+        default: break
+        }
+        if let viewerDeadline, now >= viewerDeadline { actions += lastViewerGone(at: now) }
+        return actions
+    }
+
+    // MARK: Leaving a connection before its end
+
+    /// Takes the next step towards a successor of the open connection, if one is due.
+    mutating func advance(at now: Int) -> [Action] {
+        guard case .open(let id) = link else { return [] }
+        guard let successor else {
+            guard let age, now >= age.due else { return [] }
+            return replaceLink(reason: "expiring", holdsCommands: false, at: now)
+        }
+        switch successor.state {
+        case .waiting(let until):
+            guard now >= until else { return [] }
+            let next = newLink()
+            self.successor?.state = .opening(next)
+            return [.openLink(next)]
+        case .opening:
+            return []
+        case .ready(let next, let created, let openedAt):
+            guard isCalm, successor.holdsCommands || mustLeave(at: now) || (isBetweenTurns && now >= lastFrameAt + SessionTimes.settling)
+            else { return [] }
+            self.successor = nil
+            switchReason = successor.reason
+            // All that was sent is answered; what was not waits in the queue.
+            return [.closeLink(id)] + use(next, created: created, openedAt: openedAt, at: now)
+        }
+    }
+
+    mutating func replaceLink(reason: String, holdsCommands: Bool, at now: Int) -> [Action] {
+        let next = newLink()
+        successor = Successor(reason: reason, state: .opening(next), holdsCommands: holdsCommands)
+        return [.openLink(next)]
+    }
+
+    mutating func successorFailed(at now: Int) -> [Action] {
+        guard var successor else { return [] }
+        successor.failures += 1
+        if successor.holdsCommands, successor.failures >= Reconnection.attemptsToWake {
+            // The commands go to the connection there is, which does not know of the cut; the next one will.
+            self.successor = nil
+            return flush(at: now)
+        }
+        successor.state = .waiting(until: now + Reconnection.wait(afterFailures: successor.failures))
+        self.successor = successor
+        return []
+    }
+
+    private func mustLeave(at now: Int) -> Bool { age.map { now >= $0.last } ?? false }
+
+    /// Nothing is owed to anybody on the open connection.
+    private var isCalm: Bool {
+        matcher.unanswered.isEmpty && unwritten.isEmpty && projection.responsesInProgress.isEmpty
+    }
+
+    /// No turn runs (ARCHITECTURE.md "Recovery and rollover"), and no audio is at stake.
+    private var isBetweenTurns: Bool {
+        projection.pendingCalls.isEmpty && !ledger.isSpeaking && (isDetectingVoice || ledger.holdsAll) && awaitedTranscripts.isEmpty
+    }
+
+    // MARK: A silent upstream
+
+    private var isAsking: Bool { !matcher.unanswered.isEmpty || !projection.responsesInProgress.isEmpty }
+    private var stallDeadline: Int { max(lastFrameAt, lastAskedAt) + times.stall }
+
+    // MARK: An idle session
+
+    /// Nobody speaks, no tool is pending, nobody looks on.
+    private var idleDeadline: Int? {
+        guard let idle = settings.idleTimeout.map({ $0 * 1_000 }) ?? times.idle, viewers == 0, !isAsking, queue.isEmpty, successor == nil,
+            projection.pendingCalls.isEmpty, !ledger.isSpeaking
+        else { return nil }
+        return max(lastActivityAt, lastFrameAt, lastViewerLeftAt ?? 0) + idle
+    }
+
+    // MARK: Viewers
+
+    mutating func viewersChanged(_ count: Int, at now: Int) {
+        let hadSome = viewers > 0
+        viewers = count
+        if count > 0 { hasCancelledForViewers = false }
+        lastViewerLeftAt = count > 0 ? nil : hadSome ? now : lastViewerLeftAt
+    }
+
+    private var viewerDeadline: Int? {
+        guard let left = lastViewerLeftAt, !record.status.hasEnded else { return nil }
+        switch settings.onLastViewerGone ?? .keep {
+        case .keep: return nil
+        case .cancel: return projection.responsesInProgress.isEmpty || hasCancelledForViewers ? nil : left + SessionTimes.viewerGrace
+        case .close: return left + SessionTimes.viewerGrace
+        }
+    }
+
+    private mutating func lastViewerGone(at now: Int) -> [Action] {
+        guard settings.onLastViewerGone != .close else { return close(reason: "last_viewer_gone", at: now / 1_000) }
+        hasCancelledForViewers = true
+        guard case .open(let id) = link else { return [] }
+        return projection.responsesInProgress.map { response in
+            let event = ClientEvent(
+                .responseCancel, eventID: BridgeEventID.make(random: .random(in: .min ... .max), callers: nil),
+                [("response_id", .string(response.id))])
+            return .send(id, .command(Command(id: 0, kind: .unacknowledged, event: event)))
+        }
+    }
+
+    /// - Parameter settings: what the session goes by from now on.
+    mutating func set(_ settings: SessionSettings) {
+        self.settings = settings
+        record.settings = settings.json
+        record.expiresAt = settings.maxDuration.map { record.createdAt + $0 }
+    }
+}
