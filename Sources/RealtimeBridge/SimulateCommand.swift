@@ -28,19 +28,31 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "Seconds after which a session expires; by default 60 minutes.")
     var expireAfter: Int?
 
-    @Option(help: "Reset each connection after so many events.")
+    @Option(help: "Drop each connection after so many events.")
     var dropAfter: Int?
 
-    @Option(help: "Share of handshakes refused with 503, 0 to 1.")
+    @Option(help: "Drop each connection after a random time, so many seconds on average.")
+    var dropEvery: Double?
+
+    @Option(help: "How dropped connections end: reset (TCP reset), end (end of stream), close (CLOSE 1011) or mixed.")
+    var dropManner = "mixed"
+
+    @Option(help: "Share of handshakes refused, 0 to 1: by 503, or by 101, an error and CLOSE 1013.")
     var refuse = 0.0
 
-    @Option(help: "Fall silent on each connection after so many events.")
+    @Option(help: "Fall silent on each connection after so many events; pings are still answered.")
     var stallAfter: Int?
 
-    @Option(help: "Decides ids and refusals; the same seed gives the same.")
+    @Option(help: "Fall silent on each connection after a random time, so many seconds on average.")
+    var stallEvery: Double?
+
+    @Flag(help: "Stalled connections answer no pings and no CLOSE either.")
+    var stallDeaf = false
+
+    @Option(help: "Decides ids, faults and refusals; the same seed gives the same.")
     var seed: UInt64 = 0
 
-    @Option(help: "Write every frame in and out to this file, one JSON object a line.")
+    @Option(help: "Write every frame in and out to this file, one JSON object a line, with its connection and time.")
     var record: String?
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
@@ -52,6 +64,12 @@ struct SimulateCommand: AsyncParsableCommand {
         }
         for (name, number) in [("expire-after", expireAfter), ("drop-after", dropAfter), ("stall-after", stallAfter)] {
             if let number, number < 1 { throw ValidationError("--\(name) takes a number from 1 up") }
+        }
+        for (name, number) in [("drop-every", dropEvery), ("stall-every", stallEvery)] {
+            if let number, !(0.001...1_000_000).contains(number) { throw ValidationError("--\(name) takes seconds from 0.001 to 1000000") }
+        }
+        guard SimulatorConfiguration.DropManner(rawValue: dropManner) != nil else {
+            throw ValidationError("--drop-manner takes reset, end, close or mixed")
         }
         guard Dialect(rawValue: dialect) != nil else { throw ValidationError("--dialect takes beta or ga") }
         guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("--log-level takes a level such as debug or warning") }
@@ -72,8 +90,12 @@ struct SimulateCommand: AsyncParsableCommand {
         configuration.deltaDelay = .milliseconds(deltaDelay)
         configuration.expireAfter = expireAfter.map { .seconds($0) }
         configuration.dropAfterEvents = dropAfter
+        configuration.dropEvery = dropEvery.map { .seconds($0) }
+        configuration.dropManner = .init(rawValue: dropManner) ?? .mixed
         configuration.refuseRate = refuse
         configuration.stallAfterEvents = stallAfter
+        configuration.stallEvery = stallEvery.map { .seconds($0) }
+        configuration.stallIsDeaf = stallDeaf
         configuration.seed = seed
         configuration.recordFile = record
         let service = SimulatorService(

@@ -67,7 +67,12 @@ enum Answer {
     /// What the answer is about.
     private static func subject(_ context: [ConversationItem], _ parameters: ResponseParameters) -> Subject {
         let last = context.last { item in
-            if case .message(let role, _) = item.kind { role == .user } else { true }
+            switch item.kind {
+            case .message(let role, _): role == .user
+            // A call that was cut off asks for nothing; what led to it still stands.
+            case .call: item.status == .completed
+            case .callOutput: true
+            }
         }
         switch last?.kind {
         case .callOutput(let callID, let output):

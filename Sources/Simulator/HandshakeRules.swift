@@ -9,12 +9,22 @@ struct HandshakeRules: Sendable {
         case open(SessionSettings.Kind, model: String)
         /// `101`, this error, CLOSE.
         case refuse(ProtocolError, closeCode: UInt16)
-        /// No upgrade at all.
+        /// No upgrade at all: 404.
         case notFound
+        /// No upgrade at all: 503.
+        case unavailable
+    }
+
+    /// A refusal of what was right, as an overloaded service gives it.
+    enum Fault: Equatable, Sendable {
+        case unavailable
+        /// `101`, an error, CLOSE 1013.
+        case serverError
     }
 
     let dialect: Dialect
     let apiKeys: Set<String>?
+    var fault: Fault?
 
     /// - Parameter protocols: what `Sec-WebSocket-Protocol` offers.
     func judge(uri: String, authorization: String?, protocols: [String], betaHeader: String?) -> Verdict {
@@ -24,6 +34,11 @@ struct HandshakeRules: Sendable {
         }
         // Calls are made over WebRTC or SIP, and there are none here.
         if query("call_id") != nil { return .notFound }
+        switch fault {
+        case .unavailable: return .unavailable
+        case .serverError: return .refuse(.serverError, closeCode: 1013)
+        case nil: break
+        }
         if let refusal = judgeKey(authorization: authorization, protocols: protocols) { return refusal }
         let asksForBeta = betaHeader?.lowercased().contains("realtime=v1") ?? false || protocols.contains("openai-beta.realtime-v1")
         if dialect == .ga, asksForBeta {

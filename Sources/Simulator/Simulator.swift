@@ -95,9 +95,11 @@ package final class Simulator: Sendable {
         }
         // A channel that is closed already says so; that is what was wanted.
         try? await listener?.close()
-        for socket in sockets { try? await socket.close() }
+        for socket in sockets { socket.close(promise: nil) }
+        // Not the promise of `close`, which comes before the handlers have been told.
+        for socket in sockets { try? await socket.closeFuture.get() }
         await speech?.stop()
-        await recorder?.stop()
+        recorder?.stop()
     }
 
     // MARK: one connection
@@ -112,10 +114,10 @@ package final class Simulator: Sendable {
         guard !isStopped else { return channel.close(promise: nil) }
         channel.closeFuture.whenComplete { _ in self.state.withLockedValue { _ = $0.sockets.removeValue(forKey: key) } }
 
-        let rules = HandshakeRules(dialect: configuration.dialect, apiKeys: configuration.apiKeys)
+        let rules = HandshakeRules(dialect: configuration.dialect, apiKeys: configuration.apiKeys, fault: drawHandshakeFault())
         let upgrader = NIOWebSocketServerUpgrader(
             maxFrameSize: Self.maximumFrameBytes,
-            shouldUpgrade: { channel, head in self.answerHandshake(channel, head, rules) },
+            shouldUpgrade: { channel, head in self.answerHandshake(channel, head, rules, recorder: recorder) },
             upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
@@ -134,13 +136,26 @@ package final class Simulator: Sendable {
         try channel.pipeline.syncOperations.addHandler(refusal)
     }
 
+    /// Drawn once for each connection, so that the same seed and order of connections give the same.
+    private func drawHandshakeFault() -> HandshakeRules.Fault? {
+        guard configuration.refuseRate > 0 else { return nil }
+        return state.withLockedValue { state in
+            let share = Double.random(in: 0..<1, using: &state.random)
+            return share < configuration.refuseRate / 2 ? .unavailable : share < configuration.refuseRate ? .serverError : nil
+        }
+    }
+
     /// The headers of the `101`, after the delay asked for; nil to answer in HTTP.
-    private func answerHandshake(_ channel: any Channel, _ head: HTTPRequestHead, _ rules: HandshakeRules) -> EventLoopFuture<HTTPHeaders?>
-    {
-        let isRefused =
-            configuration.refuseRate > 0
-            && state.withLockedValue { Double.random(in: 0..<1, using: &$0.random) } < configuration.refuseRate
-        guard !isRefused, rules.judge(head) != .notFound else { return channel.eventLoop.makeSucceededFuture(nil) }
+    private func answerHandshake(
+        _ channel: any Channel, _ head: HTTPRequestHead, _ rules: HandshakeRules, recorder: FrameRecorder?
+    ) -> EventLoopFuture<HTTPHeaders?> {
+        switch rules.judge(head) {
+        case .notFound: return channel.eventLoop.makeSucceededFuture(nil)
+        case .unavailable:
+            recorder?.recordRefusal()
+            return channel.eventLoop.makeSucceededFuture(nil)
+        case .open, .refuse: break
+        }
         let offersProtocol = head.headers[canonicalForm: "Sec-WebSocket-Protocol"].contains("realtime")
         let headers: HTTPHeaders = offersProtocol ? ["Sec-WebSocket-Protocol": "realtime"] : [:]
         guard configuration.handshakeDelay > .zero else { return channel.eventLoop.makeSucceededFuture(headers) }

@@ -23,6 +23,8 @@ final class SocketHandler: ChannelInboundHandler {
     private var tickTask: Scheduled<Void>?
     private var tickTime: Duration?
     private var pingTask: Scheduled<Void>?
+    private var faultTasks: [Scheduled<Void>] = []
+    private let faults: ConnectionFaults
     private var eventsSent = 0
     private var isClosing = false
     private var isStalled = false
@@ -36,13 +38,17 @@ final class SocketHandler: ChannelInboundHandler {
         self.configuration = configuration
         self.recorder = recorder
         self.speech = speech
+        faults = ConnectionFaults(configuration, connection: connection)
     }
+
+    private var isDeaf: Bool { isStalled && configuration.stallIsDeaf }
 
     private var now: Duration { .nanoseconds((NIODeadline.now() - openedAt).nanoseconds) }
 
     // MARK: opening and ending
 
     func handlerAdded(context: ChannelHandlerContext) {
+        recorder?.record(connection: connection, .opened)
         switch verdict {
         case .open(let kind, let model):
             var options = ConversationMachine.Options(
@@ -53,12 +59,13 @@ final class SocketHandler: ChannelInboundHandler {
             machine = ConversationMachine(options)
             perform(machine?.open() ?? [], context)
             schedulePing(context)
+            scheduleFaults(context)
         case .refuse(let error, let code):
             var ids = Identifiers(seed: configuration.seed &* 0x1_0000_0001 &+ UInt64(connection))
             send(error.frame(eventID: ids.next("event_"), clientEventID: nil).bytes, context)
             context.flush()
             close(code, error.closeReason, context)
-        case .notFound:
+        case .notFound, .unavailable:
             context.close(promise: nil)
         }
     }
@@ -66,6 +73,8 @@ final class SocketHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         tickTask?.cancel()
         pingTask?.cancel()
+        for task in faultTasks { task.cancel() }
+        recorder?.record(connection: connection, .gone)
         machine = nil
         isClosing = true
         context.fireChannelInactive()
@@ -89,7 +98,7 @@ final class SocketHandler: ChannelInboundHandler {
             recorder?.recordBinary(connection: connection, byteCount: frame.data.readableBytes)
             perform(machine?.receiveBinary(now: now) ?? [], context)
         case .ping:
-            guard !isStalled else { return }
+            guard !isDeaf else { return }
             context.writeAndFlush(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData)), promise: nil)
         case .connectionClose:
             peerCloses(frame, context)
@@ -98,7 +107,7 @@ final class SocketHandler: ChannelInboundHandler {
     }
 
     private func peerCloses(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
-        guard !isStalled else { return }
+        guard !isDeaf else { return }
         guard !isClosing else { return context.close(promise: nil) }
         isClosing = true
         machine = nil
@@ -144,26 +153,37 @@ final class SocketHandler: ChannelInboundHandler {
         let isLast = configuration.dropAfterEvents.map { eventsSent >= $0 } ?? false
         let written = isLast ? context.eventLoop.makePromise(of: Void.self) : nil
         context.write(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .text, data: ByteBuffer(bytes: bytes))), promise: written)
-        if let limit = configuration.stallAfterEvents, eventsSent >= limit {
-            context.flush()
-            isStalled = true
-        }
+        if let limit = configuration.stallAfterEvents, eventsSent >= limit { stall(context) }
         guard let written else { return true }
         drop(after: written.futureResult, context)
         return false
     }
 
-    /// Ends the connection with a TCP reset: what a crashed server or a lost middlebox looks like.
-    /// - Parameter written: the reset must not overtake the frames that were promised.
+    /// Ends the connection in its manner.
+    /// - Parameter written: the end must not overtake the frames that were promised.
     private func drop(after written: EventLoopFuture<Void>, _ context: ChannelHandlerContext) {
+        switch faults.ending {
+        case .close:
+            context.flush()
+            return close(1011, "server_error", context)
+        case .reset: recorder?.record(connection: connection, .reset)
+        case .end: recorder?.record(connection: connection, .ended)
+        }
         isClosing = true
         machine = nil
         let channel = context.channel
+        let isReset = faults.ending == .reset
         written.whenComplete { _ in
-            guard let socket = channel as? any SocketOptionProvider else { return channel.close(promise: nil) }
+            guard isReset, let socket = channel as? any SocketOptionProvider else { return channel.close(promise: nil) }
             socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in channel.close(promise: nil) }
         }
         context.flush()
+    }
+
+    private func stall(_ context: ChannelHandlerContext) {
+        context.flush()
+        isStalled = true
+        recorder?.record(connection: connection, .stalled)
     }
 
     private func close(_ code: UInt16, _ reason: String, _ context: ChannelHandlerContext) {
@@ -173,6 +193,7 @@ final class SocketHandler: ChannelInboundHandler {
         var data = context.channel.allocator.buffer(capacity: 2 + reason.utf8.count)
         data.writeInteger(code)
         data.writeString(reason)
+        recorder?.record(connection: connection, .closing(code: code))
         context.writeAndFlush(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: data)), promise: nil)
         closeLater(context)
     }
@@ -187,10 +208,29 @@ final class SocketHandler: ChannelInboundHandler {
     private func schedulePing(_ context: ChannelHandlerContext) {
         pingTask = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(configuration.pingInterval)) {
             guard context.channel.isActive, !self.isClosing else { return }
-            if !self.isStalled {
+            if !self.isDeaf {
                 context.writeAndFlush(self.wrapOutboundOut(WebSocketFrame(fin: true, opcode: .ping, data: ByteBuffer())), promise: nil)
             }
             self.schedulePing(context)
+        }
+    }
+
+    private func scheduleFaults(_ context: ChannelHandlerContext) {
+        let eventLoop = context.eventLoop.assumeIsolated()
+        if let time = faults.dropTime {
+            faultTasks.append(
+                eventLoop.scheduleTask(in: TimeAmount(time)) {
+                    // A stalled connection has a fault already, and keeps it.
+                    guard context.channel.isActive, !self.isClosing, !self.isStalled else { return }
+                    self.drop(after: context.eventLoop.makeSucceededVoidFuture(), context)
+                })
+        }
+        if let time = faults.stallTime {
+            faultTasks.append(
+                eventLoop.scheduleTask(in: TimeAmount(time)) {
+                    guard context.channel.isActive, !self.isClosing, !self.isStalled else { return }
+                    self.stall(context)
+                })
         }
     }
 

@@ -1,6 +1,7 @@
 import EventLog
 import Realtime
 import Testing
+import Upstream
 
 @testable import Sessions
 
@@ -10,14 +11,19 @@ struct MachineDriver {
     var log: [String] = []
     var frames: [[UInt8]] = []
     var sent: [ClientEvent] = []
+    var unwritten: [Command] = []
     /// Of events that brought a changed record along.
     var recorded: [String] = []
     var answers: [CommandID: [ReplyMatcher.Stage]] = [:]
     var failures: [CommandID: SessionError.Code] = [:]
     var messages: [String] = []
     var secrets: [String] = []
+    var accepted: [CommandID] = []
+    /// Links asked for and not yet closed, oldest first.
+    var links: [LinkID] = []
     var opened = 0
     var closed = 0
+    var now = 1_000_000_000
     private var next = 1
 
     static func record() -> SessionRecord {
@@ -26,9 +32,17 @@ struct MachineDriver {
             metadata: Array("{}".utf8), settings: Array("{}".utf8), upstreamDialect: .beta)
     }
 
-    init() {
-        machine = SessionStateMachine(new: Self.record())
-        act(machine.firstLinkOpened(created: Array(#"{"type":"session.created","session":{"id":"sess_1","expires_at":99}}"#.utf8)))
+    static let first = #"{"type":"session.created","session":{"id":"sess_1","expires_at":99}}"#
+
+    init(
+        profile: UpstreamProfile = UpstreamProfile(maximumSessionAge: nil), times: SessionTimes = SessionTimes(),
+        created: String = Self.first, settings: SessionSettings = SessionSettings()
+    ) {
+        machine = SessionStateMachine(new: Self.record(), profile: profile, times: times)
+        machine.set(settings)
+        let (id, actions) = machine.firstLinkOpened(created: Array(created.utf8), openedAt: now, at: now)
+        links = [id]
+        act(actions)
     }
 
     @discardableResult
@@ -36,19 +50,70 @@ struct MachineDriver {
         let prepared = try CommandBuilder(machine: machine).build(JSON.parse(json), firstID: next, rejectIfActive: rejectIfActive)
         for command in prepared.commands {
             next = command.id + 1
-            act(try machine.take(command))
+            act(try machine.take(command, at: now))
         }
         return next - 1
     }
 
-    mutating func receive(_ json: String) { act(machine.received(Array(json.utf8), secrets: secrets)) }
+    /// The socket takes everything that was sent.
+    mutating func write() {
+        for command in unwritten { act(machine.written(command.id, on: links.first ?? 0, at: now)) }
+        unwritten = []
+    }
+
+    mutating func receive(_ json: String) {
+        act(machine.received(Array(json.utf8), on: links.first ?? 0, secrets: secrets, at: now))
+    }
+
+    /// The connection in use ends.
+    mutating func lose(code: Int? = 1006, reason: String = "gone") {
+        guard !links.isEmpty else { return }
+        unwritten = []
+        act(machine.linkLost(links.removeFirst(), code: code, reason: reason, at: now))
+    }
+
+    /// The connection that was asked for last opens.
+    mutating func open(_ created: String = #"{"type":"session.created","session":{"id":"sess_2"}}"#) {
+        act(machine.linkOpened(links.last ?? 0, created: Array(created.utf8), openedAt: now, at: now))
+    }
+
+    mutating func fail(_ code: SessionError.Code = .upstreamUnavailable, retryAfter: Int? = nil) {
+        guard let id = links.popLast() else { return }
+        act(machine.linkFailed(id, SessionError(code, "no", retryAfterMilliseconds: retryAfter), at: now))
+    }
+
+    /// Time passes up to the next deadline and the machine is told.
+    @discardableResult
+    mutating func wait() -> Int? {
+        guard let deadline = machine.nextDeadline else { return nil }
+        now = max(now, deadline)
+        act(machine.tick(at: now))
+        return deadline
+    }
+
+    mutating func wait(_ milliseconds: Int) {
+        now += milliseconds
+        act(machine.tick(at: now))
+    }
+
+    mutating func suspend() { act(machine.suspend(reason: "idle")) }
 
     mutating func act(_ actions: [SessionStateMachine.Action]) {
         for action in actions {
             switch action {
-            case .openLink: opened += 1
-            case .closeLink: closed += 1
-            case .send(let command): sent.append(command.event)
+            case .openLink(let id):
+                opened += 1
+                links.append(id)
+            case .closeLink(let id):
+                closed += 1
+                links.removeAll { $0 == id }
+            case .send(_, .command(let command)):
+                sent.append(command.event)
+                unwritten.append(command)
+            case .send(_, .seed(.event(let event))): sent.append(event)
+            case .send(_, .seed(.item(let seed, let eventID))):
+                sent.append(Seeding.event(creating: seed.item(input: nil)?.bytes ?? [], eventID: eventID))
+            case .accept(let commands): accepted += commands
             case .append(let append):
                 #expect(append.seq == log.count + 1)
                 log.append(append.event?.type ?? "?")
@@ -97,8 +162,8 @@ struct MachineDriver {
         driver.receive(#"{"type":"response.text.delta","delta":"b"}"#)
         driver.receive(created("r1", token: nil))
         driver.receive(done("r1"))
-        driver.act(driver.machine.linkLost(code: 1006, reason: ""))
-        #expect(driver.recorded == ["session.created", "session.updated", "response.done", "bridge.session.suspended"])
+        driver.lose(code: 1006, reason: "")
+        #expect(driver.recorded == ["session.created", "session.updated", "response.done", "bridge.upstream.disconnected"])
     }
 
     @Test(arguments: ["conversation.item.created", "conversation.item.added"])
@@ -193,57 +258,6 @@ struct MachineDriver {
         #expect(driver.sent.count == 2)
     }
 
-    @Test func losingUpstreamEndsEveryResponseOnceAndAnswersWhoWaits() throws {
-        var driver = MachineDriver()
-        let item = try driver.take(say)
-        let response = try driver.take(#"{"type":"response.create"}"#)
-        driver.receive(created("r1", token: driver.lastToken))
-        driver.act(driver.machine.linkLost(code: 1006, reason: "gone"))
-        #expect(driver.log.suffix(3) == ["response.done", "bridge.upstream.disconnected", "bridge.session.suspended"])
-        #expect(driver.answers[response] == [.confirmed, .finished])
-        #expect(driver.failures == [item: .upstreamLost])
-        #expect(driver.machine.record.status == .suspended)
-        // Nothing is owed any more, whatever happens next.
-        let length = driver.log.count
-        driver.act(driver.machine.linkLost(code: nil, reason: ""))
-        driver.act(driver.machine.suspend(reason: "x"))
-        #expect(driver.log.count == length)
-    }
-
-    @Test func theNextCommandReconnectsRestoresTheConfigurationAndSaysSo() throws {
-        var driver = MachineDriver()
-        try driver.take(#"{"type":"session.update","session":{"voice":"ash","turn_detection":null}}"#)
-        driver.receive(#"{"type":"session.updated","session":{"voice":"ash","turn_detection":null,"id":"sess_1"}}"#)
-        driver.receive(#"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"i0"}}"#)
-        driver.act(driver.machine.suspend(reason: "idle"))
-        #expect(driver.closed == 1)
-        let length = driver.log.count
-        let item = try driver.take(say)
-        #expect(driver.opened == 1)
-        driver.act(
-            driver.machine.linkOpened(
-                created: Array(#"{"type":"session.created","session":{"id":"sess_2"}}"#.utf8), configurationEventID: "cfg", commandID: 99))
-        let restored = try JSON.parse(driver.sent.last?.frame ?? [])
-        #expect(restored["session"].map { String(decoding: $0.lexeme, as: UTF8.self) } == #"{"voice":"ash","turn_detection":null}"#)
-        // Commands queue, and what upstream says until then is not logged.
-        driver.receive(#"{"type":"session.updated","session":{"voice":"ash","id":"sess_2"}}"#)
-        #expect(driver.log.dropFirst(length) == ["bridge.upstream.switched"])
-        #expect(driver.sent.last?.name == "conversation.item.create")
-        driver.receive(#"{"type":"conversation.item.created","item":{"id":"i1"}}"#)
-        #expect(driver.answers[item] == [.confirmed])
-        #expect(driver.machine.record.generation == 2)
-    }
-
-    @Test func aConnectionThatCannotBeMadeAnswersWhatWaitsAndIsTriedAgain() throws {
-        var driver = MachineDriver()
-        driver.act(driver.machine.suspend(reason: "idle"))
-        let item = try driver.take(say)
-        driver.act(driver.machine.linkFailed(SessionError(.upstreamUnavailable, "no")))
-        #expect(driver.failures == [item: .upstreamUnavailable])
-        try driver.take(say)
-        #expect(driver.opened == 2)
-    }
-
     @Test func sixtyFourCommandsWaitAndNoMore() throws {
         var driver = MachineDriver()
         for _ in 0..<64 { try driver.take(#"{"type":"input_audio_buffer.clear"}"#) }
@@ -304,12 +318,19 @@ struct MachineDriver {
         driver.receive(#"{"type":"error","error":{"message":"an old complaint"}}"#)
         driver.receive(#"{"type":"input_audio_buffer.cleared"}"#)
         try driver.take(say)
-        driver.act(driver.machine.linkLost(code: nil, reason: "gone"))
+        driver.write()
+        driver.lose(code: nil)
+        for _ in 0..<Reconnection.attemptsAfterLoss {
+            driver.fail()
+            driver.wait()
+        }
+        #expect(!driver.messages.isEmpty)
         #expect(driver.messages.allSatisfy { !$0.contains("an old complaint") })
         var other = MachineDriver()
-        try other.take(say)
+        try other.take(#"{"type":"response.create"}"#)
+        other.write()
         other.receive(#"{"type":"error","error":{"message":"quota is used up"}}"#)
-        other.act(other.machine.linkLost(code: 1011, reason: ""))
+        other.lose(code: 1011, reason: "")
         #expect(other.messages.contains { $0.contains("quota is used up") })
     }
 
@@ -318,37 +339,13 @@ struct MachineDriver {
         var driver = MachineDriver()
         driver.receive(
             "{\"type\":\"session.updated\",\"session\":{\"audio\":{\"input\":{\"format\":{\"type\":\"audio/pcm\",\"rate\":\(rate)}}}}}")
-        #expect(AudioFormat.input(of: driver.machine.record).milliseconds(bytes: 48_000) == 1_000)
+        #expect(AudioFormat.input(of: driver.machine.record, UpstreamProfile()).milliseconds(bytes: 48_000) == 1_000)
     }
 
     @Test func base64MayHaveItsSlashesEscaped() throws {
         var driver = MachineDriver()
         try driver.take(#"{"type":"input_audio_buffer.append","audio":"AA\/\/AAAA"}"#)
         #expect(try JSON.parse(driver.sent.last?.frame ?? [])["audio"]?.string == "AA//AAAA")
-    }
-
-    @Test func theConfigurationIsTheNewConnections() throws {
-        var driver = MachineDriver()
-        driver.act(driver.machine.suspend(reason: "idle"))
-        try driver.take(say)
-        let created = #"{"type":"session.created","session":{"id":"sess_2"}}"#
-        driver.act(driver.machine.linkOpened(created: Array(created.utf8), configurationEventID: "cfg", commandID: 99))
-        #expect(driver.machine.record.configuration.map { String(decoding: $0, as: UTF8.self) } == #"{"id":"sess_2"}"#)
-    }
-
-    @Test func aConfigurationThatIsNeverConfirmedIsGivenUp() throws {
-        var driver = MachineDriver()
-        try driver.take(#"{"type":"session.update","session":{"voice":"ash"}}"#)
-        driver.receive(#"{"type":"session.updated","session":{"voice":"ash"}}"#)
-        driver.act(driver.machine.suspend(reason: "idle"))
-        let item = try driver.take(say)
-        let created = Array(#"{"type":"session.created","session":{"id":"sess_2"}}"#.utf8)
-        driver.act(driver.machine.linkOpened(created: created, configurationEventID: "cfg", commandID: 99))
-        #expect(driver.machine.isConfiguring)
-        driver.act(driver.machine.configurationTimedOut())
-        #expect(driver.failures == [item: .upstreamTimeout])
-        try driver.take(say)
-        #expect(driver.opened == 2)
     }
 
     @Test(arguments: [
@@ -399,6 +396,7 @@ struct MachineDriver {
 
     @Test func truncationBeyondTheAudioIsClamped() throws {
         var driver = MachineDriver()
+        driver.receive(#"{"type":"response.output_item.added","response_id":"r","item":{"id":"a"}}"#)
         driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
         // 4,800 bytes of 24 kHz 16-bit audio are 100 ms.
         let audio = String(repeating: "AAAA", count: 1_600)

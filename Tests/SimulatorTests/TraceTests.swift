@@ -484,6 +484,58 @@ import Testing
         #expect(Base64.decode(audio) == AudioFormat.pcm16.bytes(of: sound))
     }
 
+    /// What another session held, made again as a client would.
+    @Test(arguments: Dialect.allCases)
+    func `a history can be given to a new session, and is answered from`(dialect: Dialect) throws {
+        var driver = MachineDriver(dialect)
+        driver.send(Request.tools(dialect, Request.weatherTool))
+        let sound = AudioFormat.pcm16.bytes(of: Sound.speech(milliseconds: 300))
+        let audio = String(decoding: Base64.quoted(sound[...]), as: UTF8.self)
+        let spoken = dialect == .ga ? "output_text" : "text"
+        driver.forget()
+        let image =
+            #"{"id":"i","type":"message","role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}]}"#
+        let items = [
+            #"{"id":"a","type":"message","role":"system","content":[{"type":"input_text","text":"Be kind."}]}"#,
+            #"{"id":"b","type":"message","role":"user","content":[{"type":"input_audio","audio":\#(audio),"transcript":"hello"}]}"#,
+            #"{"id":"c","type":"message","role":"assistant","status":"incomplete","content":[{"type":"\#(spoken)","text":"Good mor"}]}"#,
+            #"{"id":"d","type":"function_call","call_id":"call_1","name":"get_weather","arguments":"{}"}"#,
+            #"{"id":"e","type":"function_call_output","call_id":"call_1","output":"rain"}"#,
+        ]
+        for item in items + (dialect == .ga ? [image] : []) { driver.send(#"{"type":"conversation.item.create","item":\#(item)}"#) }
+        let confirmed = driver.all(dialect == .ga ? "conversation.item.added" : "conversation.item.created")
+        #expect(confirmed.map { $0.at("item.id")?.string } == ["a", "b", "c", "d", "e"] + (dialect == .ga ? ["i"] : []))
+        #expect(confirmed.map { $0["previous_item_id"]?.string } == [nil, "a", "b", "c", "d"] + (dialect == .ga ? ["e"] : []))
+        #expect(confirmed[1].at("item.content.0.transcript")?.string == "hello")
+        #expect(confirmed[1].at("item.content.0.audio") == nil)
+        #expect(confirmed[2].at("item.status")?.string == "incomplete")
+        driver.send(#"{"type":"conversation.item.retrieve","item_id":"b"}"#)
+        let kept = try #require(driver.last("conversation.item.retrieved")?.at("item.content.0.audio")?.string)
+        #expect(Base64.decode(kept) == sound)
+        driver.send(#"{"type":"conversation.item.delete","item_id":"i"}"#)
+        driver.send(Request.respond)
+        driver.settle()
+        #expect(
+            driver.last("response.done")?.at("response.output.0.content.0.text")?.string == "The result of get_weather is: rain")
+        // The call went, so its output has nothing to belong to.
+        driver.send(#"{"type":"conversation.item.delete","item_id":"d"}"#)
+        driver.forget()
+        driver.send(#"{"type":"conversation.item.create","item":{"type":"function_call_output","call_id":"call_1","output":"rain"}}"#)
+        #expect(driver.last("error")?.at("error.code")?.string == "invalid_tool_call_id")
+    }
+
+    @Test func `a call that was cut off is made again`() {
+        var driver = MachineDriver(.ga)
+        driver.send(Request.tools(.ga, Request.weatherTool))
+        driver.send(Request.text("What is the weather in Oslo?"))
+        driver.send(
+            #"{"type":"conversation.item.create","item":{"type":"function_call","status":"incomplete","call_id":"c","name":"get_weather","arguments":"{\"ci"}}"#
+        )
+        driver.send(Request.respond)
+        driver.settle()
+        #expect(driver.last("response.done")?.at("response.output.0.arguments")?.string == #"{"city":"Oslo","days":1}"#)
+    }
+
     @Test(arguments: Dialect.allCases)
     func `telephone formats are heard and spoken`(dialect: Dialect) throws {
         var driver = MachineDriver(dialect)

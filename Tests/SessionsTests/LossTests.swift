@@ -1,0 +1,354 @@
+import EventLog
+import Realtime
+import Testing
+import Upstream
+
+@testable import Sessions
+
+/// What losing upstream does to a session, by the machine alone.
+@Suite struct LossTests {
+    private let say = #"{"type":"conversation.item.create","item":{"id":"i1","type":"message","role":"user","content":[]}}"#
+    private let added =
+        #"{"type":"conversation.item.created","previous_item_id":null,"item":{"id":"i1","type":"message","role":"user","content":[{"type":"input_text","text":"Hi"}]}}"#
+
+    private func created(_ id: String, token: String) -> String {
+        "{\"type\":\"response.created\",\"response\":{\"id\":\"\(id)\",\"status\":\"in_progress\",\"conversation_id\":\"c\",\"metadata\":{\"realtime_bridge\":\"\(token)\"}}}"
+    }
+
+    private func types(_ driver: MachineDriver, from: Int) -> [String] { Array(driver.log.dropFirst(from)) }
+
+    @Test func everyResponseEndsOnceWhoWaitsIsAnsweredOrAskedAgain() throws {
+        var driver = MachineDriver()
+        let item = try driver.take(say)
+        let response = try driver.take(#"{"type":"response.create"}"#)
+        let raw = try driver.take(#"{"type":"x.unknown"}"#)
+        driver.write()
+        driver.receive(created("r1", token: driver.lastToken(of: "response.create")))
+        let second = try driver.take(#"{"type":"response.create","response":{"conversation":"none"}}"#)
+        driver.write()
+        driver.lose()
+        #expect(driver.log.suffix(2) == ["response.done", "bridge.upstream.disconnected"])
+        #expect(driver.answers[response] == [.confirmed, .finished])
+        // Written, and nobody knows whether it was begun.
+        #expect(driver.failures == [second: .upstreamLost])
+        #expect(driver.machine.record.status == .recovering)
+        let length = driver.log.count
+        driver.open()
+        #expect(types(driver, from: length) == ["bridge.upstream.switched"])
+        #expect(driver.sent.last?.name == "conversation.item.create")
+        driver.receive(added)
+        #expect(driver.answers[item] == [.confirmed])
+        #expect(driver.failures[raw] == nil)
+        #expect(driver.machine.record.status == .active)
+    }
+
+    @Test func theFirstAttemptIsAtOnceAndLaterOnesAreNot() {
+        var driver = MachineDriver()
+        driver.wait(10_000)
+        driver.lose()
+        #expect(driver.opened == 1)
+        driver.fail()
+        #expect(driver.opened == 1)
+        let first = driver.machine.nextDeadline.map { $0 - driver.now } ?? -1
+        #expect((125...250).contains(first))
+        driver.wait()
+        #expect(driver.opened == 2)
+        driver.fail()
+        let second = driver.machine.nextDeadline.map { $0 - driver.now } ?? -1
+        #expect((250...500).contains(second))
+    }
+
+    @Test func upstreamThatStaysAwaySuspendsTheSessionAndAnswersWhoWaits() throws {
+        var driver = MachineDriver()
+        driver.lose()
+        let item = try driver.take(say)
+        for _ in 0..<20 where driver.machine.record.status == .recovering {
+            driver.fail()
+            driver.wait()
+        }
+        #expect(driver.machine.record.status == .suspended)
+        #expect(driver.log.last == "bridge.session.suspended")
+        #expect(driver.failures == [item: .upstreamUnavailable])
+        #expect(driver.opened == Reconnection.attemptsAfterLoss)
+        #expect(driver.machine.nextDeadline == nil)
+        // The next command tries again.
+        try driver.take(say)
+        #expect(driver.opened == Reconnection.attemptsAfterLoss + 1)
+    }
+
+    @Test func aWakeThatMeetsAnOpenCircuitIsToldWhenToComeBack() throws {
+        var driver = MachineDriver()
+        driver.suspend()
+        let item = try driver.take(say)
+        driver.fail(retryAfter: 4_000)
+        #expect(driver.failures == [item: .upstreamUnavailable])
+        #expect(driver.machine.record.status == .suspended)
+    }
+
+    @Test(
+        arguments: [
+            (3000, nil), (4000, nil), (4004, nil), (1008, "invalid_api_key"), (nil, "insufficient_quota"),
+            (1011, "billing_hard_limit_reached"),
+        ] as [(Int?, String?)])
+    func whatNoRetryCanHelpFailsTheSession(code: Int?, error: String?) throws {
+        var driver = MachineDriver()
+        let item = try driver.take(say)
+        driver.write()
+        if let error { driver.receive("{\"type\":\"error\",\"error\":{\"code\":\"\(error)\",\"message\":\"the words of upstream\"}}") }
+        driver.lose(code: code, reason: "the words of upstream")
+        #expect(driver.machine.record.status == .failed)
+        #expect(driver.log.suffix(2) == ["bridge.upstream.disconnected", "bridge.session.closed"])
+        #expect(driver.failures == [item: .upstreamLost])
+        #expect(driver.messages.allSatisfy { $0.contains("the words of upstream") })
+        #expect(driver.opened == 0)
+        #expect(throws: SessionError.self) { try driver.take(say) }
+    }
+
+    @Test(arguments: [(1001, nil), (nil, "session_expired")] as [(Int?, String?)])
+    func anExpiredConnectionIsReplacedAtOnce(code: Int?, error: String?) {
+        var driver = MachineDriver()
+        if let error { driver.receive("{\"type\":\"error\",\"error\":{\"code\":\"\(error)\",\"message\":\"over\"}}") }
+        driver.lose(code: code)
+        #expect(driver.opened == 1)
+        driver.open()
+        #expect(driver.switches.last?["reason"]?.string == "expired")
+    }
+
+    @Test func aRefusalWhileWakingAnswersAndLeavesTheSession() throws {
+        var driver = MachineDriver()
+        driver.suspend()
+        let item = try driver.take(say)
+        driver.fail(.upstreamUnauthorized)
+        #expect(driver.failures == [item: .upstreamUnauthorized])
+        #expect(driver.machine.record.status == .suspended)
+    }
+
+    @Test func theConversationAndTheConfigurationAreGivenToTheNextConnection() throws {
+        var driver = MachineDriver()
+        try driver.take(#"{"type":"session.update","session":{"voice":"ash","turn_detection":null}}"#)
+        driver.receive(#"{"type":"session.updated","session":{"voice":"ash","turn_detection":null,"id":"sess_1"}}"#)
+        driver.receive(added)
+        driver.suspend()
+        #expect(driver.closed == 1)
+        let length = driver.log.count
+        let item = try driver.take(say.replacing("i1", with: "i2"))
+        #expect(driver.opened == 1)
+        driver.open()
+        let restored = try JSON.parse(driver.sent.last?.frame ?? [])
+        #expect(restored["session"].map { String(decoding: $0.lexeme, as: UTF8.self) } == #"{"voice":"ash","turn_detection":null}"#)
+        driver.receive(#"{"type":"session.updated","session":{"voice":"ash","id":"sess_2"}}"#)
+        #expect(try JSON.parse(driver.sent.last?.frame ?? [])["item"]?["id"]?.string == "i1")
+        // Commands queue, and what upstream says until then is not logged.
+        #expect(driver.log.count == length)
+        driver.receive(added)
+        #expect(types(driver, from: length) == ["bridge.upstream.switched"])
+        #expect(driver.switches.last?["items_replayed"]?.int == 1)
+        #expect(driver.switches.last?["state_restored"]?.bool == true)
+        #expect(driver.sent.last?.name == "conversation.item.create")
+        driver.receive(#"{"type":"conversation.item.created","previous_item_id":"i1","item":{"id":"i2"}}"#)
+        #expect(driver.answers[item] == [.confirmed])
+        #expect(driver.machine.record.generation == 2)
+        #expect(driver.machine.projection.conversation.map(\.id) == ["i1", "i2"])
+        #expect(driver.machine.record.configuration.map { String(decoding: $0, as: UTF8.self) } == #"{"voice":"ash","id":"sess_2"}"#)
+    }
+
+    @Test func aConversationThatIsNotTakenInTimeIsTriedOnAnotherConnection() throws {
+        var driver = MachineDriver()
+        driver.receive(added)
+        driver.suspend()
+        let item = try driver.take(say.replacing("i1", with: "i2"))
+        for attempt in 1...Reconnection.attemptsToWake {
+            driver.open()
+            #expect(driver.opened == attempt)
+            driver.wait()
+            driver.wait()
+        }
+        #expect(driver.failures == [item: .upstreamLost])
+        #expect(driver.machine.record.status == .suspended)
+    }
+
+    @Test func aSilentUpstreamCountsAsLost() throws {
+        var driver = MachineDriver(times: SessionTimes(idle: nil, stall: 3_000))
+        let item = try driver.take(say)
+        driver.write()
+        driver.wait(2_999)
+        #expect(driver.closed == 0)
+        driver.wait(1)
+        #expect(driver.closed == 1)
+        #expect(driver.log.last == "bridge.upstream.disconnected")
+        driver.open()
+        driver.receive(added)
+        #expect(driver.answers[item] == [.confirmed])
+        // Nothing is owed now, so silence is nothing.
+        #expect(driver.machine.nextDeadline == nil)
+    }
+
+    @Test func whatNeverAnswersIsNotSentForEver() throws {
+        var driver = MachineDriver(times: SessionTimes(idle: nil, stall: 3_000))
+        let item = try driver.take(say)
+        for _ in 0..<3 {
+            driver.write()
+            driver.wait(6_000)
+            driver.open()
+        }
+        #expect(driver.failures == [item: .upstreamLost])
+        #expect(driver.sent.count == 3)
+    }
+
+    @Test func framesOfAConnectionThatIsGoneAreNotApplied() {
+        var driver = MachineDriver()
+        let old = driver.links[0]
+        driver.lose()
+        let length = driver.log.count
+        driver.act(driver.machine.received(Array(added.utf8), on: old, at: driver.now))
+        driver.act(driver.machine.linkLost(old, code: 1006, reason: "", at: driver.now))
+        driver.act(driver.machine.linkOpened(old, created: Array(added.utf8), openedAt: 0, at: driver.now))
+        #expect(driver.log.count == length)
+        // One that opens too late is closed.
+        #expect(driver.closed == 1)
+    }
+
+    // MARK: Audio
+
+    private func append(_ byte: UInt8, samples: Int = 2_400) -> String {
+        let audio = String(decoding: Base64.encoded([UInt8](repeating: byte, count: samples * 2)[...]), as: UTF8.self)
+        return "{\"type\":\"input_audio_buffer.append\",\"audio\":\"\(audio)\"}"
+    }
+
+    private func audio(_ events: [ClientEvent]) -> [String] {
+        events.map { event in
+            guard let text = (try? JSON.parse(event.frame))?["audio"]?.string else { return event.name }
+            let bytes = Base64.decoded(Array(text.utf8)[...]) ?? []
+            // Runs of one byte, as letters with their length in 100 ms.
+            var runs = ""
+            for start in stride(from: 0, to: bytes.count, by: 4_800) { runs += String(UnicodeScalar(bytes[start])) }
+            return runs
+        }
+    }
+
+    @Test func uncommittedAudioIsGivenToTheNextConnectionAroundTheCommitsOnTheirWay() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"session.updated","session":{"turn_detection":null}}"#)
+        try driver.take(append(UInt8(ascii: "a")))
+        let first = try driver.take(#"{"type":"input_audio_buffer.commit"}"#)
+        driver.write()
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"u1"}"#)
+        #expect(driver.machine.inputs["u1"] == 4_800)
+        try driver.take(append(UInt8(ascii: "b")))
+        let second = try driver.take(#"{"type":"input_audio_buffer.commit"}"#)
+        driver.write()
+        let third = try driver.take(append(UInt8(ascii: "c")))
+        driver.lose()
+        #expect(driver.accepted == [third])
+        let sent = driver.sent.count
+        let fourth = try driver.take(append(UInt8(ascii: "d")))
+        driver.open()
+        #expect(audio(Array(driver.sent.dropFirst(sent))) == ["b", "input_audio_buffer.commit", "c", "d"])
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"u2"}"#)
+        #expect(driver.answers == [first: [.confirmed], second: [.confirmed]])
+        #expect(driver.machine.inputs["u2"] == 4_800)
+        // Lost again at once: what was given but not taken is given again, once.
+        driver.write()
+        let before = driver.sent.count
+        driver.lose()
+        if driver.links.isEmpty { driver.wait() }
+        driver.open()
+        #expect(audio(Array(driver.sent.dropFirst(before))) == ["cd"])
+        #expect(fourth > third)
+    }
+
+    @Test func anItemThatVoiceDetectionCommittedKeepsItsAudio() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"session.updated","session":{"turn_detection":{"type":"server_vad"}}}"#)
+        for letter in "sspppss".utf8 { try driver.take(append(letter)) }
+        driver.write()
+        driver.receive(#"{"type":"input_audio_buffer.speech_started","item_id":"v","audio_start_ms":200}"#)
+        driver.receive(#"{"type":"input_audio_buffer.speech_stopped","item_id":"v","audio_end_ms":500}"#)
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"v"}"#)
+        #expect(driver.machine.inputs["v"] == 3 * 4_800)
+        let sent = driver.sent.count
+        driver.lose()
+        driver.open()
+        // Only the silence after it.
+        #expect(audio(Array(driver.sent.dropFirst(sent))) == ["ss"])
+    }
+
+    // MARK: What the next connection cannot be told
+
+    private func spoken(_ driver: inout MachineDriver) {
+        driver.receive(#"{"type":"response.output_item.added","response_id":"r","item":{"id":"a"}}"#)
+        driver.receive(
+            #"{"type":"conversation.item.created","item":{"id":"a","type":"message","role":"assistant","content":[{"type":"audio","transcript":"one two three four"}]}}"#
+        )
+        let audio = String(repeating: "AAAA", count: 16_000)
+        driver.receive("{\"type\":\"response.audio.delta\",\"item_id\":\"a\",\"delta\":\"\(audio)\"}")
+    }
+
+    @Test func aCutOfWhatAnEarlierConnectionSaidIsCarriedOutByAnotherOne() throws {
+        var driver = MachineDriver()
+        spoken(&driver)
+        driver.lose()
+        driver.open()
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        #expect(driver.switches.last?["items_altered"]?.elements.count == 1)
+        let sent = driver.sent.count
+        let cut = try driver.take(#"{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":500}"#)
+        #expect(driver.answers[cut] == [.confirmed])
+        let response = try driver.take(#"{"type":"response.create"}"#)
+        // It builds on the cut, which this connection does not know.
+        #expect(driver.sent.count == sent)
+        driver.open(#"{"type":"session.created","session":{"id":"sess_3"}}"#)
+        let seed = try JSON.parse(driver.sent.last?.frame ?? [])
+        #expect(seed["item"]?["content"]?[0]?["text"]?.string == "one two")
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        #expect(driver.switches.last?["reason"]?.string == "item_truncated")
+        #expect(driver.sent.last?.name == "response.create")
+        #expect(driver.failures[response] == nil)
+    }
+
+    @Test func anItemThatCouldNotBeCarriedCanBeDeleted() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"m","type":"mcp_list_tools"}}"#)
+        driver.lose()
+        driver.open()
+        #expect(driver.switches.last?["items_lost"]?[0]?["id"]?.string == "m")
+        #expect(driver.switches.last?["state_restored"]?.bool == false)
+        let deletion = try driver.take(#"{"type":"conversation.item.delete","item_id":"m"}"#)
+        #expect(driver.answers[deletion] == [.confirmed])
+        #expect(driver.machine.projection.itemCount == 0)
+    }
+
+    // MARK: Servers with other ways
+
+    @Test func aServerThatDoesNotSayWhatItsErrorsAnswerIsAskedOneThingAtATime() throws {
+        var driver = MachineDriver(profile: UpstreamProfile(echoesMetadata: false, echoesEventIDs: false, maximumSessionAge: nil))
+        let first = try driver.take(say)
+        let second = try driver.take(#"{"type":"response.create"}"#)
+        #expect(driver.sent.count == 1)
+        driver.receive(#"{"type":"error","error":{"message":"no"}}"#)
+        guard case .refused? = driver.answers[first]?.first else { return #expect(Bool(false), "not refused") }
+        #expect(driver.sent.count == 2)
+        driver.receive(#"{"type":"response.created","response":{"id":"r1","status":"in_progress","conversation_id":"c"}}"#)
+        driver.receive(#"{"type":"response.done","response":{"id":"r1","status":"completed","conversation_id":"c"}}"#)
+        #expect(driver.answers[second] == [.confirmed, .finished])
+    }
+
+    @Test func heartbeatsAreNotLogged() {
+        var driver = MachineDriver(profile: UpstreamProfile(heartbeats: ["ping"], maximumSessionAge: nil))
+        let length = driver.log.count
+        driver.receive(#"{"type":"ping"}"#)
+        #expect(driver.log.count == length)
+    }
+}
+
+extension MachineDriver {
+    /// The bodies of all `bridge.upstream.switched`.
+    var switches: [JSON] {
+        zip(log, frames).filter { $0.0 == "bridge.upstream.switched" }.compactMap { try? JSON.parse($0.1) }
+    }
+
+    func lastToken(of name: String) -> String {
+        let event = sent.last { $0.name == name }.flatMap { try? JSON.parse($0.frame) }
+        return event?["response"].flatMap(CorrelationToken.read) ?? "none"
+    }
+}
