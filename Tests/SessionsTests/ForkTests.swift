@@ -71,9 +71,10 @@ import Upstream
             let new = NewSession(configuration: try JSON.parse(#"{"turn_detection":null}"#))
             let source = try await fixture.directory.create(new, by: fixture.anyone)
             let audio = String(repeating: "AQID", count: 4_000)
-            try await confirmed(fixture, source, #"{"type":"input_audio_buffer.clear"}"#)
             _ = try await fixture.submit(source, "{\"type\":\"input_audio_buffer.append\",\"audio\":\"\(audio)\"}")
             try await confirmed(fixture, source, #"{"type":"input_audio_buffer.commit"}"#)
+            // What follows the commit has come when this is answered.
+            try await confirmed(fixture, source, #"{"type":"input_audio_buffer.clear"}"#)
             let item = try #require(try await fixture.log.items(of: source.id).first)
             #expect(try await fixture.log.inputSizes(of: source.id) == [item.id: 12_000])
             let fork = try await fixture.directory.create(
