@@ -1,6 +1,7 @@
 /// Where and how to reach one Realtime server.
 ///
-/// Printing one never shows a header's value: `Authorization` and `api-key` are secrets.
+/// Printing one never shows a header's value: `Authorization` and `api-key` are secrets. What is added here is also compared in `PoolKey`, or
+/// connections that differ in it are mistaken for each other.
 package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
     /// What log lines and errors call this server; not a secret.
     package var name: String

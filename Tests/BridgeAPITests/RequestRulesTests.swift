@@ -276,6 +276,8 @@ import Testing
             #expect(response.headers["x-should-retry"] == row.1, "\(code)")
             #expect((response.headers["retry-after"] != nil) == (row.1 == "true"), "\(code)")
         }
+        let open = SessionError(.upstreamUnavailable, "m", retryAfterMilliseconds: 3001)
+        #expect(ErrorTable.answer(to: open, passesBearer: false).response.headers["retry-after"] == "4")
         let words = RealtimeError(type: "invalid_request_error", code: "invalid_model", message: "m")
         func passed(_ code: SessionError.Code) -> Int {
             ErrorTable.answer(to: SessionError(code, "m", upstream: words), passesBearer: true).status.rawValue
