@@ -250,7 +250,7 @@ struct UpstreamPoolTests {
             connection.onEnd { ended.put(()) }
             try await ended.next()
             #expect(try await connection.nextText() == "while it waited")
-            #expect(await connection.end().kind == .lost)
+            #expect(try await connection.end().kind == .lost)
         }
     }
 
