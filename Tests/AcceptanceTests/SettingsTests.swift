@@ -214,4 +214,27 @@ struct SettingsTests {
         let file = #"{"default-upstream":"u","upstreams":{"u":{"url":"ws://h"}}}"#
         #expect(await Self.refusal(file, flags: server).contains("api_key_env"))
     }
+
+    /// What the README gives to be copied.
+    @Test func readmesFilesAreAccepted() async throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        let blocks = readme.matches(of: /```json\n((?s).*?)```/).map { String($0.1) }.filter { $0.contains("upstreams") }
+        #expect(blocks.count == 2)
+        let keys = ["AZURE_OPENAI_API_KEY": "a", "OPENAI_API_KEY": "o", "INSIDE_KEY": "i"]
+        for block in blocks {
+            let said = await Self.refusal(block, environment: keys)
+            #expect(said == "accepted", "\(said): \(block)")
+        }
+    }
+
+    @Test func readmeHasEverySetting() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        for name in ServeOptions.names where !name.contains(".") { #expect(readme.contains("| `--\(name)` |"), "\(name)") }
+        for name in UpstreamReader.names where name != "api_key" {
+            #expect(readme.contains("`\(name.replacing(".*", with: ""))`"), "\(name)")
+        }
+        for preset in UpstreamPreset.all { #expect(readme.contains("`\(preset.name)`"), "\(preset.name)") }
+    }
 }
