@@ -9,7 +9,7 @@ extension SessionStateMachine {
         switch link {
         case .none, .opening, .ended: break
         case .waiting(let until): deadlines.append(until)
-        case .seeding: deadlines.append(lastFrameAt + times.seeding)
+        case .seeding: deadlines.append(seedingDeadline)
         case .open:
             if let age, successor == nil { deadlines.append(age.due) }
             if isAsking { deadlines.append(stallDeadline) }
@@ -32,7 +32,7 @@ extension SessionStateMachine {
         switch link {
         case .waiting(let until) where now >= until:
             actions += openLink()
-        case .seeding(let id, _) where now >= lastFrameAt + times.seeding:
+        case .seeding(let id, _) where now >= seedingDeadline:
             actions += [.closeLink(id)] + linkLost(id, code: nil, reason: "upstream did not take the conversation in time", at: now)
         case .open(let id):
             if isAsking, now >= stallDeadline {
@@ -110,6 +110,7 @@ extension SessionStateMachine {
     // MARK: A silent upstream
 
     private var isAsking: Bool { !matcher.unanswered.isEmpty || !projection.responsesInProgress.isEmpty }
+    private var seedingDeadline: Int { lastFrameAt + min(times.seeding, times.stall) }
     private var stallDeadline: Int { max(lastFrameAt, lastAskedAt) + times.stall }
 
     // MARK: An idle session

@@ -58,6 +58,21 @@ import Upstream
         #expect((250...500).contains(second))
     }
 
+    @Test(arguments: [(3_000, 3_000), (60_000, 10_000)])
+    func aConnectionThatFallsSilentWhileItIsGivenTheConversationIsLeft(stall: Int, wait: Int) throws {
+        var driver = MachineDriver(times: SessionTimes(idle: nil, stall: stall, seeding: 10_000))
+        driver.receive(added)
+        driver.lose()
+        driver.open()
+        let began = driver.now
+        #expect(driver.wait() == began + wait)
+        #expect(driver.closed == 1)
+        driver.wait()
+        driver.open()
+        driver.receive(added)
+        #expect(driver.switches.last?["items_replayed"]?.int == 1)
+    }
+
     @Test func upstreamThatStaysAwaySuspendsTheSessionAndAnswersWhoWaits() throws {
         var driver = MachineDriver()
         driver.lose()

@@ -9,6 +9,11 @@ final class SoakClient {
         let description: String
     }
 
+    /// There is nothing to ask any more.
+    struct SessionOver: Error, CustomStringConvertible {
+        let description: String
+    }
+
     let http: HTTPClient
     let path: String
     let dialect: String
@@ -137,6 +142,7 @@ final class SoakClient {
             case (409, "conversation_already_has_active_response"), (504, _):
                 // Something runs: its end is on the stream.
                 _ = try? await follower.event(after: before, "the end of a response", within: .seconds(10)) { $0.type == "response.done" }
+            case (410, _): throw SessionOver(description: answer.text)
             default: throw GaveUp(description: "\(answer.status) \(answer.text)")
             }
         }

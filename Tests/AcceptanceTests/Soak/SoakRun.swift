@@ -13,42 +13,17 @@ struct SoakRun {
     let settings: [String]
 
     func callAsFunction() async throws -> SoakFigures {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "realtime-bridge-soak-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer {
-            if ProcessInfo.processInfo.environment["REALTIME_BRIDGE_SOAK_KEEP"] == nil { try? FileManager.default.removeItem(at: folder) }
-        }
-        let record = folder.appending(path: "record.jsonl")
-        return try await BridgeProcess.run("simulate", ["--dialect", dialect, "--record", record.path] + faults) { simulator in
-            let flags = ["--upstream-url", simulator.address, "--upstream-dialect", dialect, "--model", "sim-1"]
-            return try await BridgeProcess.run("serve", flags + settings, environment: ["OPENAI_API_KEY": "sk-soak"]) { bridge in
-                do {
-                    let figures = try await converse(bridge, record)
-                    try keep(bridge, folder)
-                    return figures
-                } catch {
-                    try keep(bridge, folder)
-                    throw error
-                }
-            }
+        try await FailingUpstream.run(dialect, faults: faults, settings: settings) { http, record in
+            try await converse(http, record)
         }
     }
 
-    /// With `REALTIME_BRIDGE_SOAK_KEEP` the record and the bridge's log stay, and where is said.
-    private func keep(_ bridge: BridgeProcess, _ folder: URL) throws {
-        guard ProcessInfo.processInfo.environment["REALTIME_BRIDGE_SOAK_KEEP"] != nil else { return }
-        try bridge.errorText.write(to: folder.appending(path: "bridge.log"), atomically: true, encoding: .utf8)
-        Attachment.record("kept in \(folder.path)", named: "kept")
-        FileHandle.standardError.write(Data("kept in \(folder.path)\n".utf8))
-    }
-
-    private func converse(_ bridge: BridgeProcess, _ record: URL) async throws -> SoakFigures {
-        let http = HTTPClient(address: bridge.address)
+    private func converse(_ http: HTTPClient, _ record: URL) async throws -> SoakFigures {
         let began = ContinuousClock.now
-        let session = try await create(http)
-        let path = "/v1/sessions/\(session)"
+        let path = try await FailingUpstream.session(http, SoakClient.session(dialect))
         let follower = EventFollower(port: http.port, path: path + "/events")
         let client = SoakClient(http: http, path: path, dialect: dialect, follower: follower)
+        let ends = ConversationEnds(http: http, path: path, record: record, follower: follower)
         var said: [String] = []
         for number in 1...turns {
             // A client that is cut off itself now and then.
@@ -62,94 +37,20 @@ struct SoakRun {
                 let answer = try await client.turn(number, says: turn.text, spoken: turn.isSpoken)
                 if let answer, let wanted = turn.answer { #expect(answer == wanted, "turn \(number)") }
                 // The server answers from its conversation: what it was not given again it does not know.
-                if let answer, turn.isRecall, lostItems(follower).isEmpty {
+                if let answer, turn.isRecall, ends.lost.isEmpty {
                     for text in said.dropLast() { #expect(answer.contains("\"\(text)\""), "turn \(number): \(text)") }
                 }
             }
         }
         var figures = client.figures
         figures.took = ContinuousClock.now - began
-        try await compare(http, path, record, follower)
-        let last = try await lastEvent(http, path)
-        _ = try await follower.event("the last event") { $0.number >= last }
+        try await ends.compare()
+        try await ends.caughtUp()
         try await follower.stop()
         #expect(follower.faults == [])
         figures.add(follower)
         figures.add(try UpstreamRecord(contentsOf: record))
         return figures
-    }
-
-    /// A handshake in five is refused, so the first may be, too.
-    private func create(_ http: HTTPClient) async throws -> String {
-        for _ in 0..<20 {
-            let created = try await http("POST", "/v1/sessions", json: #"{"session":\#(SoakClient.session(dialect))}"#)
-            if created.status == 201 { return try #require(try created.json()["id"]?.string) }
-            #expect([502, 503].contains(created.status), "\(created.text)")
-        }
-        throw WaitedTooLong(what: "a session")
-    }
-
-    private func lastEvent(_ http: HTTPClient, _ path: String) async throws -> Int {
-        try #require(try await http("GET", path).json()["last_event_id"]?.string?.split(separator: ".").last.flatMap { Int($0) })
-    }
-
-    private func lostItems(_ follower: EventFollower) -> Set<String> {
-        let switched = follower.events.last { $0.type == "bridge.upstream.switched" }
-        return Set((try? switched?.json())?["items_lost"]?.elements.compactMap { $0["id"]?.string } ?? [])
-    }
-
-    // MARK: the two conversations
-
-    /// Compares when both stand still: upstream goes on failing, so that may take some looks.
-    private func compare(_ http: HTTPClient, _ path: String, _ record: URL, _ follower: EventFollower) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
-        var differences = ["no look at it"]
-        var seen = 0
-        while ContinuousClock.now < deadline {
-            let before = try await http("GET", path).json()
-            let items = try await self.items(http, path)
-            let upstream = before["upstream"]?["session_id"]?.string ?? ""
-            let connection = try UpstreamRecord(contentsOf: record).connection(of: upstream)
-            let after = try await http("GET", path).json()
-            seen = follower.last
-            let isStill =
-                before["status"]?.string == "active" && after["status"]?.string == "active"
-                && before["last_event_id"]?.string == after["last_event_id"]?.string
-                && after["upstream"]?["session_id"]?.string == upstream
-                && seen == after["last_event_id"]?.string?.split(separator: ".").last.flatMap { Int($0) }
-            if isStill, let connection {
-                differences = ConversationCheck.differences(upstream: connection, bridge: items, lost: lostItems(follower))
-                // A connection that has just died may have frames that the bridge has not been given.
-                if differences.isEmpty || connection.fault == nil { break }
-            } else {
-                // An idle session may be suspended, which a command ends.
-                _ = try await http("POST", path + "/events", json: #"{"type":"input_audio_buffer.clear"}"#)
-            }
-            _ = try? await follower.event(after: seen, "the next event", within: .seconds(1)) { _ in true }
-        }
-        #expect(differences == [])
-    }
-
-    private func items(_ http: HTTPClient, _ path: String) async throws -> [RecordedItem] {
-        struct Page: Decodable {
-            let data: [RecordedItem]
-            let hasMore: Bool
-            let lastID: String?
-
-            enum CodingKeys: String, CodingKey {
-                case data
-                case hasMore = "has_more"
-                case lastID = "last_id"
-            }
-        }
-        var items: [RecordedItem] = []
-        var query = "?limit=100&order=asc"
-        while true {
-            let page = try JSONDecoder().decode(Page.self, from: Data(try await http("GET", path + "/items" + query).body))
-            items += page.data
-            guard page.hasMore, let last = page.lastID else { return items }
-            query = "?limit=100&order=asc&after=\(last)"
-        }
     }
 
     // MARK: what is said
