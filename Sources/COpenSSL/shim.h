@@ -26,4 +26,10 @@ static inline long bridge_ssl_set_server_name(SSL *session, const char *name) {
     return SSL_set_tlsext_host_name(session, name);
 }
 
+/* SSL_get0_certificate_types is a macro over SSL_ctrl. Nonzero once the server has asked for a client certificate (TLS 1.2). */
+static inline long bridge_ssl_was_asked_for_certificate(SSL *session) {
+    const unsigned char *types = 0;
+    return SSL_get0_certificate_types(session, &types);
+}
+
 #endif

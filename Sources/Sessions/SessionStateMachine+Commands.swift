@@ -10,6 +10,10 @@ extension SessionStateMachine {
         if command.isAcknowledged, unanswered.count(where: \.isAcknowledged) >= Self.maximumWaitingCommands {
             throw SessionError(.tooManyCommands, "\(Self.maximumWaitingCommands) commands of this session already wait for an answer")
         }
+        if case .waiting = link, now < downUntil {
+            throw SessionError(
+                .upstreamUnavailable, "the upstream server is not to be reached at the moment", retryAfterMilliseconds: downUntil - now)
+        }
         lastActivityAt = now
         if let actions = settledHere(command, at: now) { return actions }
         queue.append(command)

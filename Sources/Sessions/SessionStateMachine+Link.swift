@@ -229,7 +229,9 @@ extension SessionStateMachine {
         // Upstream is known to be down: who waits is told when to come back, instead of waiting for nothing.
         let isDown = !hadLink && error.retryAfterMilliseconds != nil
         if failures >= limit || isDown { return giveUp(error, suspendedReason: hadLink ? "upstream_unavailable" : nil) }
-        return retry(at: now, atLeast: error.retryAfterMilliseconds ?? 0)
+        guard let pause = error.retryAfterMilliseconds else { return retry(at: now) }
+        downUntil = now + pause
+        return answerUnsent(error) + retry(at: now, atLeast: pause)
     }
 
     private mutating func retry(at now: Int, atLeast: Int = 0) -> [Action] {
@@ -324,6 +326,14 @@ extension SessionStateMachine {
         }
         give(upTo: ledger.position)
         for command in restored { queue.append(command) }
+    }
+
+    /// Answers what upstream was never sent; what it was, is for the next connection.
+    private mutating func answerUnsent(_ error: SessionError) -> [Action] {
+        let commands = queue.removeAll()
+        for command in commands where command.sendings > 0 { queue.append(command) }
+        let unsent = commands.filter { $0.sendings == 0 }.map(\.id)
+        return unsent.isEmpty ? [] : [.fail(unsent, error)]
     }
 
     /// Answers everything that waits.

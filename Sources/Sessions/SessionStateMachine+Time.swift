@@ -11,12 +11,15 @@ extension SessionStateMachine {
         case .waiting(let until): deadlines.append(until)
         case .seeding: deadlines.append(seedingDeadline)
         case .open:
-            if let age { deadlines.append(successor == nil ? age.due : max(age.last, lastFrameAt + 1)) }
+            if let age, successor == nil { deadlines.append(age.due) }
             if isAsking { deadlines.append(stallDeadline) }
             if let idleDeadline { deadlines.append(idleDeadline) }
             switch successor?.state {
             case .waiting(let until): deadlines.append(until)
-            case .ready where isCalm && isBetweenTurns: deadlines.append(lastFrameAt + SessionTimes.settling)
+            // While something is owed, its end is what is waited for.
+            case .ready where isCalm:
+                if isBetweenTurns { deadlines.append(lastFrameAt + SessionTimes.settling) }
+                if let age { deadlines.append(age.last) }
             case .ready, .opening, nil: break
             }
         }

@@ -111,6 +111,8 @@ struct SessionStateMachine: Sendable {
     var openedAt = 0
     /// Attempts in a row that led to no connection that lasted.
     var failures = 0
+    /// Upstream is known not to take connections before then.
+    var downUntil = 0
     /// Why the connection before was left; nil if the session had given it back.
     var switchReason: String?
     /// What a new session begins with; nil once it has it.

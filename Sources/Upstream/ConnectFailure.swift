@@ -20,20 +20,24 @@ enum ConnectFailure {
         return UpstreamError(.refusedAtHandshake(status: status), "upstream answered the handshake with \(status): \(advice)")
     }
 
-    static func timedOut(_ limit: Duration) -> UpstreamError {
-        UpstreamError(.handshakeTimeout, "upstream did not open a session within \(limit)")
+    static func notConnected(_ limit: Duration, to place: String) -> UpstreamError {
+        UpstreamError(.handshakeTimeout, "\(place) was not reached within \(limit); check its host and port, and firewalls on the way")
     }
 
-    /// Before there was a TCP connection.
-    static func toConnect(_ error: any Error, limit: Duration) -> UpstreamError {
-        if case ChannelError.connectTimeout = error { return timedOut(limit) }
+    static func unanswered(_ limit: Duration) -> UpstreamError {
+        UpstreamError(.handshakeTimeout, "upstream did not answer the WebSocket handshake within \(limit); check host and port of its URL")
+    }
+
+    /// - Parameter place: whom we connect to: upstream or a proxy.
+    static func toConnect(_ error: any Error, limit: Duration, place: String) -> UpstreamError {
+        if case ChannelError.connectTimeout = error { return notConnected(limit, to: place) }
         guard let error = error as? NIOConnectionError else {
-            return UpstreamError(.unreachable, "upstream cannot be reached: \(shortReason(error))", cause: error)
+            return UpstreamError(.unreachable, "\(place) cannot be reached: \(shortReason(error))", cause: error)
         }
         if let first = error.connectionErrors.first {
-            return UpstreamError(.unreachable, "upstream cannot be reached: \(shortReason(first.error))", cause: error)
+            return UpstreamError(.unreachable, "\(place) cannot be reached: \(shortReason(first.error))", cause: error)
         }
-        return UpstreamError(.dnsFailed, "the name \(error.host) cannot be resolved", cause: error)
+        return UpstreamError(.dnsFailed, "\(place) cannot be reached: the name \(error.host) cannot be resolved", cause: error)
     }
 
     /// After TCP stood, before the 101 was through.

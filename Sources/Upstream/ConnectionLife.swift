@@ -13,25 +13,14 @@ enum ConnectionLife {
         if case .open = self { true } else { false }
     }
 
-    enum MessageAction: Equatable {
-        case opened
-        case awaitRefusalClose
-        case deliver
-        case ignore
-    }
+    typealias MessageAction = SessionOpening.Action
 
     mutating func received(_ message: [UInt8]) -> MessageAction {
         switch self {
         case .opening(var opening):
             let action = opening.received(message)
-            self = .opening(opening)
-            switch action {
-            case .opened:
-                self = .open
-                return .opened
-            case .awaitClose: return .awaitRefusalClose
-            case .ignore: return .ignore
-            }
+            self = if case .opened = action { .open } else { .opening(opening) }
+            return action
         case .open, .closing: return .deliver
         case .ended: return .ignore
         }
@@ -76,6 +65,12 @@ enum ConnectionLife {
         finish(
             closeFrame: nil, end: UpstreamEnd(.pingTimeout, reason: "no sign of life after a ping"),
             failure: { _ in UpstreamError(.handshakeTimeout, "upstream fell silent before it had opened the session") })
+    }
+
+    mutating func handshakeTimedOut(_ limit: Duration) -> Finish? {
+        guard case .opening = self else { return nil }
+        return finish(
+            closeFrame: WebSocketFault(closeCode: 1000, reason: ""), end: UpstreamEnd(.closedByUs), failure: { $0.timedOut(limit) })
     }
 
     mutating func refusalGraceOver() -> Finish? {

@@ -1,17 +1,21 @@
 package import Logging
 package import NIOCore
-import NIOPosix
+package import NIOPosix
 
 /// The real ``UpstreamConnecting``: SwiftNIO for sockets, HTTP and WebSocket, the system's OpenSSL for TLS.
 package final class NIOUpstreamConnector: UpstreamConnecting {
     private let group: any EventLoopGroup
     private let logger: Logger
+    private let resolver: (any Resolver & Sendable)?
     private let tlsContexts = TLSContextCache()
 
-    /// - Parameter group: runs the connections; belongs to the caller, who shuts it down after the last connection.
-    package init(group: any EventLoopGroup, logger: Logger) {
+    /// - Parameters:
+    ///   - group: runs the connections; belongs to the caller, who shuts it down after the last connection.
+    ///   - resolver: looks names up, one query at a time; nil: the system does.
+    package init(group: any EventLoopGroup, logger: Logger, resolver: (any Resolver & Sendable)? = nil) {
         self.group = group
         self.logger = logger
+        self.resolver = resolver
     }
 
     package func connect(to endpoint: UpstreamEndpoint) async throws(UpstreamError) -> UpstreamConnection {
@@ -31,24 +35,33 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
     }
 
     private func open(_ endpoint: UpstreamEndpoint, _ request: UpgradeRequest) async throws(UpstreamError) -> UpstreamConnection {
-        let tls: TLSContext? = request.address.isSecure ? try await tlsContexts.context(for: endpoint.tls) : nil
+        let address = request.address
+        let tunnel: ProxyTunnelRequest? = if let proxy = endpoint.proxy { try ProxyTunnelRequest(proxy, to: address) } else { nil }
+        let tls: TLSContext? = address.isSecure ? try await tlsContexts.context(for: endpoint.tls) : nil
+        let place = tunnel.map { "the proxy \($0.proxy)" } ?? "upstream"
+        let limit = endpoint.handshakeTimeout
+
         let loop = group.next()
         let opened = loop.makePromise(of: UpstreamConnection.self)
-        let deadline = loop.scheduleTask(in: TimeAmount(endpoint.handshakeTimeout)) {
-            opened.fail(ConnectFailure.timedOut(endpoint.handshakeTimeout))
-        }
+        // RFC 8305: both families are looked up, IPv6 is tried first, the next address a quarter of a second after the one before or when it fails.
         let connecting = ClientBootstrap(group: loop)
+            .resolver(resolver)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .connectTimeout(TimeAmount(endpoint.handshakeTimeout))
-            .connect(host: request.address.host, port: request.address.port)
-        connecting.whenFailure { opened.fail(ConnectFailure.toConnect($0, limit: endpoint.handshakeTimeout)) }
-        // Handlers are added to the one channel that won: IPv4 and IPv6 are tried side by side, and a loser must not fail the promise.
+            .connectTimeout(TimeAmount(limit))
+            .connect(host: tunnel?.proxy.host ?? address.host, port: tunnel?.proxy.port ?? address.port)
+        connecting.whenFailure { opened.fail(ConnectFailure.toConnect($0, limit: limit, place: place)) }
+        // Handlers are added to the one channel that won: a loser must not fail the promise.
         connecting.whenSuccess { channel in
             do {
-                try Self.start(on: channel, tls, endpoint, request, opened)
+                try Self.start(on: channel, tunnel, tls, endpoint, request, opened)
             } catch {
                 opened.fail(ConnectFailure.duringHandshake(error))
             }
+        }
+        let deadline = loop.scheduleTask(in: TimeAmount(limit)) {
+            // At once if TCP stands: then whoever waits there knows what for.
+            connecting.whenSuccess { $0.pipeline.fireUserInboundEventTriggered(HandshakeDeadline(limit: limit)) }
+            opened.fail(ConnectFailure.notConnected(limit, to: place))
         }
         opened.futureResult.whenComplete { result in
             deadline.cancel()
@@ -67,11 +80,12 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
 
     /// On the channel's event loop, with the TCP connection standing.
     private static func start(
-        on channel: any Channel, _ tls: TLSContext?, _ endpoint: UpstreamEndpoint, _ request: UpgradeRequest,
+        on channel: any Channel, _ tunnel: ProxyTunnelRequest?, _ tls: TLSContext?, _ endpoint: UpstreamEndpoint, _ request: UpgradeRequest,
         _ opened: EventLoopPromise<UpstreamConnection>
     ) throws {
         guard channel.isActive else { throw ChannelError.ioOnClosedChannel }
         let pipeline = channel.pipeline.syncOperations
+        if let tunnel { try pipeline.addHandler(ProxyTunnelHandler(request: tunnel)) }
         if let tls {
             let host = request.address.host
             try pipeline.addHandler(TLSHandler(session: TLSSession(tls, host: host), host: host))

@@ -11,27 +11,48 @@ struct SessionOpening {
 
     /// Credentials that a server may echo.
     private let secrets: [String]
+    private let awaitedEvent: String?
+    /// The session's own event, kept while ``awaitedEvent`` is waited for.
+    private var created: [UInt8]?
+    private var hasSeenAwaitedEvent: Bool
     private var refusal: (frame: [UInt8]?, type: String?, code: String?, message: String?)?
 
-    init(secrets: [String]) {
+    init(secrets: [String], awaitedEvent: String? = nil) {
         self.secrets = secrets
+        self.awaitedEvent = awaitedEvent
+        hasSeenAwaitedEvent = awaitedEvent == nil
     }
 
     enum Action: Equatable {
-        case opened
-        /// Give up after ``refusalGrace`` unless something else happens.
-        case awaitClose
-        /// Not a session event: some servers send one or two before `session.created`.
+        /// The frame was the last one missing. `delivers`: it goes to the reader, being another one than `created`.
+        case opened(created: [UInt8], delivers: Bool)
+        /// Give up after ``refusalGrace`` unless something else happens. `delivers`: the frame goes to the reader, if there will be one.
+        case awaitClose(delivers: Bool)
+        /// For the reader: the session exists, only the awaited event is missing.
+        case deliver
+        /// Not a session event: some servers send one or two before `session.created`. Or that event itself, kept.
         case ignore
     }
 
     mutating func received(_ frame: [UInt8]) -> Action {
         let event = FirstEvent(frame)
-        if let type = event.type, Self.readyTypes.contains(type) { return .opened }
-        guard event.type == "error", refusal == nil else { return .ignore }
+        let isCreated = created == nil && event.type.map(Self.readyTypes.contains) ?? false
+        let isAwaited = !hasSeenAwaitedEvent && event.type == awaitedEvent
+        if isCreated { created = frame }
+        if isAwaited { hasSeenAwaitedEvent = true }
+        if isCreated || isAwaited, let created, hasSeenAwaitedEvent { return .opened(created: created, delivers: !isCreated) }
+        if isCreated { return .ignore }
+        guard event.type == "error", refusal == nil else { return isAwaited || created != nil ? .deliver : .ignore }
         let kept = frame.count <= Self.maximumErrorBytes ? Secrets.masked(frame, also: secrets) : nil
         refusal = (kept, event.errorType, event.errorCode, event.errorMessage)
-        return .awaitClose
+        return .awaitClose(delivers: created != nil)
+    }
+
+    /// What `connect` throws when the server has kept silent, or talked of other things, for too long.
+    func timedOut(_ limit: Duration) -> UpstreamError {
+        let missing = created == nil ? "session.created" : awaitedEvent ?? ""
+        let advice = created == nil ? "is its URL that of a Realtime endpoint?" : "does this upstream really send it?"
+        return UpstreamError(.handshakeTimeout, "upstream opened the WebSocket but sent no \(missing) within \(limit); \(advice)")
     }
 
     /// What `connect` throws once it is clear that no session comes.

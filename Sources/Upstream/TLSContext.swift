@@ -6,12 +6,14 @@ import COpenSSL
 /// counts references atomically (openssl-threads(7)).
 final class TLSContext: @unchecked Sendable {
     let pointer: OpaquePointer
+    let settings: UpstreamTLS
 
     /// Reads the trusted authorities, so it blocks for some milliseconds: not on an event loop or the cooperative pool.
     init(_ settings: UpstreamTLS) throws(UpstreamError) {
         ERR_clear_error()
         guard let pointer = SSL_CTX_new(TLS_client_method()) else { throw TLSFailure.library("no TLS context") }
         self.pointer = pointer
+        self.settings = settings
         let loaded =
             if let file = settings.caFile {
                 SSL_CTX_load_verify_locations(pointer, file, nil)
@@ -19,10 +21,18 @@ final class TLSContext: @unchecked Sendable {
                 SSL_CTX_set_default_verify_paths(pointer)
             }
         guard loaded == 1 else {
-            throw settings.caFile == nil
-                ? TLSFailure.library("this machine's store of trusted authorities cannot be read")
-                : TLSFailure.library("the file of trusted authorities (--upstream-ca) cannot be read as PEM certificates")
+            throw settings.caFile.map {
+                TLSFailure.library("the file of trusted authorities (--upstream-ca), \($0), cannot be read as PEM certificates")
+            }
+                ?? TLSFailure.library("this machine's store of trusted authorities cannot be read; name a file with --upstream-ca")
         }
+        if let certificate = settings.certificateFile {
+            try Self.showCertificate(certificate, key: settings.keyFile ?? certificate, pointer)
+        } else if let key = settings.keyFile {
+            throw UpstreamError(.tlsFailed, "there is a client key, \(key), but no client certificate; both are needed")
+        }
+        // 2 asks for keys of 112 bits (RSA 2048) and forbids SHA-1 signatures, and is what OpenSSL 3.2 begins with. A stricter machine stays stricter.
+        SSL_CTX_set_security_level(pointer, max(2, SSL_CTX_get_security_level(pointer)))
         guard bridge_ssl_ctx_require_tls12(pointer) == 1 else { throw TLSFailure.library("TLS 1.2 is not available") }
         SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil)
         bridge_ssl_ctx_forbid_renegotiation(pointer)
@@ -38,4 +48,30 @@ final class TLSContext: @unchecked Sendable {
     deinit {
         SSL_CTX_free(pointer)
     }
+
+    private static func showCertificate(_ certificate: String, key: String, _ context: OpaquePointer) throws(UpstreamError) {
+        guard SSL_CTX_use_certificate_chain_file(context, certificate) == 1 else {
+            throw TLSFailure.library("the client certificate \(certificate) cannot be used as a chain of PEM certificates")
+        }
+        var isEncrypted = false
+        let used = withUnsafeMutablePointer(to: &isEncrypted) { isEncrypted in
+            SSL_CTX_set_default_passwd_cb(context, refuseToAskForPassword)
+            // Unretained: the pointer is taken back before it ends.
+            SSL_CTX_set_default_passwd_cb_userdata(context, isEncrypted)
+            defer { SSL_CTX_set_default_passwd_cb_userdata(context, nil) }
+            return SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM)
+        }
+        guard !isEncrypted else {
+            throw TLSFailure.library(
+                "the client key \(key) is encrypted; write it without a password, in a file that only the bridge can read")
+        }
+        // A key of another kind than the certificate's is taken without a word, and only found missing by the check.
+        guard used == 1, SSL_CTX_check_private_key(context) == 1 else { throw TLSFailure.clientKey(key, certificate) }
+    }
+}
+
+/// Without this, OpenSSL would ask on the terminal for the password of an encrypted key. Notes in `isEncrypted`, a `Bool`, that it was needed.
+private func refuseToAskForPassword(_: UnsafeMutablePointer<CChar>?, _: Int32, _: Int32, isEncrypted: UnsafeMutableRawPointer?) -> Int32 {
+    isEncrypted?.assumingMemoryBound(to: Bool.self).pointee = true
+    return -1
 }

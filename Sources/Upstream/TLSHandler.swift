@@ -2,7 +2,7 @@ import NIOCore
 
 /// TLS in a pipeline: ciphertext on the socket's side, plaintext on the other.
 ///
-/// Takes ``TransportReady`` for TCP as the sign to begin, and passes it on when TLS stands: server verified, nothing sent before.
+/// Takes ``TransportReady`` for TCP, or the tunnel, as the sign to begin, and passes it on when TLS stands: server verified, nothing sent before.
 final class TLSHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -28,12 +28,13 @@ final class TLSHandler: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard event is TransportReady, life == .waiting else {
-            context.fireUserInboundEventTriggered(event)
-            return
+        switch (event, life) {
+        case (is TransportReady, .waiting):
+            life = .handshaking
+            proceed(context)
+        case (let deadline as HandshakeDeadline, .handshaking): fail(TLSFailure.stalled(deadline.limit, host: host), context)
+        default: context.fireUserInboundEventTriggered(event)
         }
-        life = .handshaking
-        proceed(context)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

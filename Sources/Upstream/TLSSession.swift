@@ -125,7 +125,7 @@ final class TLSSession {
                 ERR_clear_error()
                 return SSL_write_ex(session, bytes.baseAddress, bytes.count, &count)
             }
-            guard written == 1 else { throw TLSFailure.during(handshake: false, of: session, host: host) }
+            guard written == 1 else { throw failure(isHandshake: false) }
             moveCiphertext(to: &ciphertext)
         }
         return ciphertext
@@ -144,7 +144,11 @@ final class TLSSession {
         switch SSL_get_error(session, result) {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: .wouldBlock
         case SSL_ERROR_ZERO_RETURN: .closed
-        default: .failed(TLSFailure.during(handshake: isHandshake, of: session, host: host))
+        default: .failed(failure(isHandshake: isHandshake))
         }
+    }
+
+    private func failure(isHandshake: Bool) -> UpstreamError {
+        TLSFailure.during(handshake: isHandshake, of: session, host: host, clientCertificate: context.settings.certificateFile)
     }
 }

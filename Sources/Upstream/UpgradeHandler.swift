@@ -1,8 +1,14 @@
 import NIOCore
 import NIOWebSocket
 
-/// Says that bytes can be written: TCP stands, and TLS on it if there is any.
+/// Says that bytes can be written: TCP stands, and the tunnel and TLS on it if there are any.
 struct TransportReady: Sendable {}
+
+/// Says that ``UpstreamEndpoint/handshakeTimeout`` is over. The handler that still waits for the peer takes it, fails with its own words, and does
+/// not pass it on.
+struct HandshakeDeadline: Sendable {
+    var limit: Duration
+}
 
 /// Sends the upgrade request once the transport is ready, and puts the WebSocket in its place when the good answer has come.
 final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
@@ -23,11 +29,11 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard event is TransportReady else {
-            context.fireUserInboundEventTriggered(event)
-            return
+        switch event {
+        case is TransportReady: context.writeAndFlush(wrapOutboundOut(request.bytes), promise: nil)
+        case let deadline as HandshakeDeadline: fail(ConnectFailure.unanswered(deadline.limit), context)
+        default: context.fireUserInboundEventTriggered(event)
         }
-        context.writeAndFlush(wrapOutboundOut(request.bytes), promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -58,8 +58,12 @@ package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
 
     /// Name, URL without its query (some servers take the key there), and the names of the headers.
     package var description: String {
-        let place = url.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
-        return "\(name) \(Secrets.masked(String(place))) headers: \(headers.map(\.name).joined(separator: ", "))"
+        "\(name) \(place) headers: \(headers.map(\.name).joined(separator: ", "))"
+    }
+
+    /// The URL without its query, and without what looks like a key in the rest.
+    package var place: String {
+        Secrets.masked(String(url.prefix { $0 != "?" }))
     }
 }
 

@@ -34,12 +34,12 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     /// - Parameters:
     ///   - inbound: gets the messages after the session's first event, and the end.
-    ///   - opened: succeeds when that event has come, or fails with an ``UpstreamError``.
+    ///   - opened: succeeds when the session is ready, or fails with an ``UpstreamError``.
     init(endpoint: UpstreamEndpoint, inbound: InboundQueue, opened: EventLoopPromise<UpstreamConnection>) {
         self.endpoint = endpoint
         self.inbound = inbound
         self.opened = opened
-        self.life = .opening(SessionOpening(secrets: endpoint.secrets))
+        self.life = .opening(SessionOpening(secrets: endpoint.secrets, awaitedEvent: endpoint.awaitedEvent))
         self.receiver = WebSocketReceiver(maximumMessageBytes: endpoint.maximumMessageBytes)
         self.keepAlive = KeepAlive(interval: TimeAmount(endpoint.pingInterval), timeout: TimeAmount(endpoint.pingTimeout), now: .now())
     }
@@ -68,14 +68,21 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     private func received(_ message: [UInt8], _ context: ChannelHandlerContext) {
         switch life.received(message) {
-        case .opened:
+        case .opened(let created, let delivers):
+            if delivers { inbound.put(message) }
             // Nobody may wait any more. Then the connection is dropped at once, and closes its socket.
-            opened.take()?.succeed(UpstreamConnection(channel: context.channel, created: message, inbound: inbound, endpoint: endpoint))
+            opened.take()?.succeed(UpstreamConnection(channel: context.channel, created: created, inbound: inbound, endpoint: endpoint))
         case .deliver: inbound.put(message)
-        case .awaitRefusalClose:
+        case .awaitClose(let delivers):
+            if delivers { inbound.put(message) }
             after(SessionOpening.refusalGrace, context) { handler, context in handler.finish(handler.life.refusalGraceOver(), context) }
         case .ignore: break
         }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let deadline = event as? HandshakeDeadline { finish(life.handshakeTimedOut(deadline.limit), context) }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

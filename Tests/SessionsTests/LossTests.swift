@@ -100,6 +100,28 @@ import Upstream
         #expect(driver.machine.record.status == .suspended)
     }
 
+    @Test func whileTheCircuitIsOpenNobodyWaitsForNothing() throws {
+        var driver = MachineDriver()
+        let asked = try driver.take(#"{"type":"input_audio_buffer.clear"}"#)
+        driver.write()
+        driver.lose()
+        let waiting = try driver.take(say)
+        driver.fail(retryAfter: 9_000)
+        #expect(driver.failures == [waiting: .upstreamUnavailable])
+        do {
+            try driver.take(say)
+            Issue.record("a command was taken while upstream is down")
+        } catch let error as SessionError {
+            #expect(error.retryAfterMilliseconds == 9_000)
+        }
+        // What upstream was asked before is asked again when it is back.
+        driver.wait()
+        driver.open()
+        driver.receive(#"{"type":"input_audio_buffer.cleared"}"#)
+        #expect(driver.answers == [asked: [.confirmed]])
+        try driver.take(say)
+    }
+
     @Test(
         arguments: [
             (3000, nil), (4000, nil), (4004, nil), (1008, "invalid_api_key"), (nil, "insufficient_quota"),

@@ -5,8 +5,8 @@ import Upstream
 
 let connector = NIOUpstreamConnector(group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"))
 
-/// Longer than any handshake takes on a busy machine under a sanitizer.
-let patience = Duration.seconds(30)
+/// Longer than anything here takes on a busy machine under a sanitizer, and shorter than a suite's time limit, which tells less.
+let patience = Duration.seconds(20)
 
 extension ScriptedServer {
     func endpoint(_ change: (inout UpstreamEndpoint) -> Void = { _ in }) -> UpstreamEndpoint {
@@ -17,7 +17,7 @@ extension ScriptedServer {
     }
 
     func connect(_ change: (inout UpstreamEndpoint) -> Void = { _ in }) async throws -> UpstreamConnection {
-        try await connector.connect(to: endpoint(change))
+        try await open(endpoint(change))
     }
 
     /// What `connect` threw.
@@ -26,27 +26,45 @@ extension ScriptedServer {
     }
 }
 
+func open(_ endpoint: UpstreamEndpoint, by connector: NIOUpstreamConnector = connector) async throws -> UpstreamConnection {
+    try await bounded("a connection") { try await connector.connect(to: endpoint) }
+}
+
 struct NotRefused: Error {}
 
-func refusal(of endpoint: UpstreamEndpoint) async throws -> UpstreamError {
-    do throws(UpstreamError) {
-        _ = try await connector.connect(to: endpoint)
-    } catch {
+func refusal(of endpoint: UpstreamEndpoint, by connector: NIOUpstreamConnector = connector) async throws -> UpstreamError {
+    do {
+        _ = try await open(endpoint, by: connector)
+    } catch let error as UpstreamError {
         return error
     }
     throw NotRefused()
 }
 
 extension UpstreamConnection {
-    func nextText() async -> String? {
-        guard case .frame(let frame) = await next() else { return nil }
+    func nextInbound() async throws -> UpstreamInbound {
+        try await bounded("a frame from the connection") { await self.next() }
+    }
+
+    func nextText() async throws -> String? {
+        guard case .frame(let frame) = try await nextInbound() else { return nil }
         return String(decoding: frame, as: UTF8.self)
     }
 
     /// Skips what is left and returns the end.
-    func end() async -> UpstreamEnd {
-        while true {
-            if case .ended(let end) = await next() { return end }
+    func end() async throws -> UpstreamEnd {
+        try await bounded("the connection's end") {
+            while true {
+                if case .ended(let end) = await self.next() { return end }
+            }
         }
+    }
+
+    func sendText(_ text: String) async throws {
+        try await bounded("the socket to take a message") { try await self.send(Array(text.utf8)) }
+    }
+
+    func closeAndWait(code: UInt16 = 1000, reason: String = "") async throws {
+        try await bounded("the closing handshake") { await self.close(code: code, reason: reason) }
     }
 }

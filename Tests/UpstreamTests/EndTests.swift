@@ -13,10 +13,10 @@ struct EndTests {
             #expect(echo.opcode == 8 && echo.closeCode == code)
         } client: { server in
             let connection = try await server.connect()
-            #expect(await connection.nextText() == "last")
+            #expect(try await connection.nextText() == "last")
             let end = UpstreamEnd(.closedByPeer, code: code, reason: "bye sk-***")
-            #expect(await connection.next() == .ended(end))
-            #expect(await connection.next() == .ended(end))
+            #expect(try await connection.nextInbound() == .ended(end))
+            #expect(try await connection.nextInbound() == .ended(end))
             await #expect { try await connection.send([]) } throws: { ($0 as? UpstreamError)?.code == .closed }
         }
     }
@@ -42,10 +42,10 @@ struct EndTests {
             try await peer.drain()
         } client: { server in
             let connection = try await server.connect()
-            await connection.close(code: 1001, reason: "rollover")
-            #expect(await connection.nextText() == "crossing")
-            #expect(await connection.end() == UpstreamEnd(.closedByUs, code: 1001, reason: "rollover"))
-            await connection.close(code: 1000, reason: "again")
+            try await connection.closeAndWait(code: 1001, reason: "rollover")
+            #expect(try await connection.nextText() == "crossing")
+            #expect(try await connection.end() == UpstreamEnd(.closedByUs, code: 1001, reason: "rollover"))
+            try await connection.closeAndWait(code: 1000, reason: "again")
         }
     }
 
@@ -56,9 +56,9 @@ struct EndTests {
         } client: { server in
             let connection = try await server.connect()
             let started = ContinuousClock.now
-            await connection.close(code: 1000, reason: "")
+            try await connection.closeAndWait(code: 1000, reason: "")
             #expect(ContinuousClock.now - started < patience / 2)
-            #expect(await connection.end().kind == .closedByUs)
+            #expect(try await connection.end().kind == .closedByUs)
         }
     }
 
@@ -78,8 +78,8 @@ struct EndTests {
             try await peer.wire.reset()
         } client: { server in
             let connection = try await server.connect()
-            try await connection.send(Array("go".utf8))
-            #expect(await connection.end().kind == .lost)
+            try await connection.sendText("go")
+            #expect(try await connection.end().kind == .lost)
         }
     }
 
@@ -120,7 +120,7 @@ struct EndTests {
                 $0.pingInterval = .milliseconds(50)
                 $0.pingTimeout = .milliseconds(100)
             }
-            #expect(await connection.end().kind == .pingTimeout)
+            #expect(try await connection.end().kind == .pingTimeout)
         }
     }
 
@@ -139,7 +139,7 @@ struct EndTests {
                 $0.pingInterval = .milliseconds(30)
                 $0.pingTimeout = patience
             }
-            #expect(await connection.nextText() == "still here")
+            #expect(try await connection.nextText() == "still here")
         }
     }
 }

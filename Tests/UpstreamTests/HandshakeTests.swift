@@ -10,7 +10,7 @@ struct HandshakeTests {
         } client: { server in
             let connection = try await server.connect()
             #expect(connection.created == Array(created.utf8))
-            #expect(await connection.nextText() == "second")
+            #expect(try await connection.nextText() == "second")
         }
     }
 
@@ -22,7 +22,7 @@ struct HandshakeTests {
         } client: { server in
             let connection = try await server.connect()
             #expect(connection.created == Array(created.utf8))
-            #expect(await connection.nextText() == "zwölf")
+            #expect(try await connection.nextText() == "zwölf")
         }
     }
 
@@ -33,7 +33,7 @@ struct HandshakeTests {
             try await peer.drain()
         } client: { server in
             let connection = try await server.connect()
-            let request = try #require(await connection.nextText()).lowercased()
+            let request = try #require(try await connection.nextText()).lowercased()
             #expect(request.hasPrefix("get /v1/realtime?model=test http/1.1\r\nhost: 127.0.0.1:\(server.port)\r\n"))
             #expect(request.contains("\r\nauthorization: bearer sk-test-0123456789\r\n"))
             #expect(request.contains("\r\nupgrade: websocket\r\n"))
@@ -154,7 +154,7 @@ struct HandshakeTests {
         } client: { server in
             let connection = try await server.connect()
             #expect(connection.created == Array(created.utf8))
-            #expect(await connection.nextText() == "next")
+            #expect(try await connection.nextText() == "next")
         }
     }
 
@@ -220,10 +220,16 @@ struct HandshakeTests {
         try await ScriptedServer.run { peer in
             try await peer.drain()
         } client: { server in
-            let connecting = Task { try await server.refusal() }
+            let connecting = Task {
+                do throws(UpstreamError) {
+                    _ = try await connector.connect(to: server.endpoint())
+                    return nil as UpstreamError.Code?
+                } catch {
+                    return error.code
+                }
+            }
             connecting.cancel()
-            let error = try await connecting.value
-            #expect(error.code == .cancelled)
+            #expect(await connecting.value == .cancelled)
         }
     }
 

@@ -7,34 +7,38 @@ import Upstream
 /// `openssl s_server`, whose standard input and output are the plaintext of its one connection.
 final class OpenSSLServer: Sendable {
     let port: Int
+    private let address: String
     private let process: ServerProcess
 
-    /// Runs `client` against an `s_server`, with `script` behind it; both must succeed.
+    /// Runs `client` against an `s_server`, with `script` behind it; both must succeed. Ends soon after ``patience`` whatever they wait for.
     static func run<Result: Sendable>(
-        _ kind: TestCertificates.Kind, options: [String] = [],
+        _ kind: TestCertificates.Kind, options: [String] = [], address: String = "127.0.0.1",
         script: @escaping @Sendable (inout WebSocketPeer<ProcessWire>) async throws -> Void = { _ in },
-        client: @Sendable (OpenSSLServer) async throws -> Result
+        client: @escaping @Sendable (OpenSSLServer) async throws -> Result
     ) async throws -> Result {
-        let server = try await OpenSSLServer(kind, options: options)
+        let server = try await OpenSSLServer(kind, options: options, address: address)
         defer { server.process.kill() }
-        async let scripted: Void = {
-            var peer = WebSocketPeer(wire: server.process.wire)
-            try await script(&peer)
-        }()
-        let result = try await client(server)
-        try await scripted
-        return result
+        return try await bounded("the script behind openssl s_server and its client") {
+            async let scripted: Void = {
+                var peer = WebSocketPeer(wire: server.process.wire)
+                try await script(&peer)
+            }()
+            let result = try await client(server)
+            try await scripted
+            return result
+        }
     }
 
-    private init(_ kind: TestCertificates.Kind, options: [String]) async throws {
+    private init(_ kind: TestCertificates.Kind, options: [String], address: String) async throws {
         let certificates = try TestCertificates.shared.get()
-        let probe = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).get()
+        self.address = address
+        let probe = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: address, port: 0).get()
         port = probe.localAddress?.port ?? 0
         try await probe.close()
+        let place = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
         process = try ServerProcess(
             arguments: [
-                "openssl", "s_server", "-quiet", "-accept", "\(port)", "-cert", certificates.certificate(kind), "-key",
-                certificates.key(kind),
+                "openssl", "s_server", "-quiet", "-accept", place, "-cert", certificates.certificate(kind), "-key", certificates.key(kind),
             ] + options)
         try await waitUntilListening()
     }
@@ -43,8 +47,7 @@ final class OpenSSLServer: Sendable {
     private func waitUntilListening() async throws {
         let deadline = ContinuousClock.now + .seconds(10)
         while true {
-            if let knock = try? await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: port)
-                .get()
+            if let knock = try? await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: address, port: port).get()
             {
                 try await knock.close()
                 return

@@ -1,4 +1,5 @@
 import Foundation
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import TestSupport
@@ -10,32 +11,42 @@ struct ScriptedServer {
     var url: String { "ws://127.0.0.1:\(port)/v1/realtime?model=test" }
 
     /// Runs `client` against a server that plays `script`; both must succeed. A script ends at the latest when the client's side is gone.
+    /// Whatever either waits for, this returns soon after ``patience``, with every socket closed.
     static func run<Result: Sendable>(
+        host: String = "127.0.0.1",
         script: @escaping @Sendable (inout WebSocketPeer<TCPWire>) async throws -> Void,
-        client: @Sendable (ScriptedServer) async throws -> Result
+        client: @escaping @Sendable (ScriptedServer) async throws -> Result
     ) async throws -> Result {
         let (connections, accepted) = AsyncStream.makeStream(of: TCPWire.self, bufferingPolicy: .bufferingOldest(16))
+        let channels = NIOLockedValueBox<[any Channel]>([])
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                channels.withLockedValue { $0.append(channel) }
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(WireHandler(accepted: accepted))
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).get()
-        async let scripted: Void = {
-            for await wire in connections {
-                var peer = WebSocketPeer(wire: wire)
-                defer { wire.channel.close(promise: nil) }
-                try await script(&peer)
-            }
-        }()
-        let result = try await client(ScriptedServer(port: listener.localAddress?.port ?? 0))
-        try await listener.close()
-        accepted.finish()
-        try await scripted
-        return result
+            .bind(host: host, port: 0).get()
+        defer {
+            listener.close(promise: nil)
+            for channel in channels.withLockedValue({ $0 }) { channel.close(promise: nil) }
+        }
+        return try await bounded("the script and its client") {
+            async let scripted: Void = {
+                for await wire in connections {
+                    var peer = WebSocketPeer(wire: wire)
+                    defer { wire.channel.close(promise: nil) }
+                    try await script(&peer)
+                }
+            }()
+            let result = try await client(ScriptedServer(port: listener.localAddress?.port ?? 0))
+            try await listener.close()
+            accepted.finish()
+            try await scripted
+            return result
+        }
     }
 }
 
@@ -53,14 +64,14 @@ struct TCPWire: Wire, Sendable {
         try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
     }
 
-    static func connect(to port: Int) async throws -> TCPWire {
+    static func connect(host: String = "127.0.0.1", to port: Int) async throws -> TCPWire {
         let (connected, wires) = AsyncStream.makeStream(of: TCPWire.self, bufferingPolicy: .bufferingOldest(1))
         _ = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.autoRead, value: false)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(WireHandler(accepted: wires)) }
             }
-            .connect(host: "127.0.0.1", port: port).get()
+            .connect(host: host, port: port).get()
         for await wire in connected { return wire }
         throw PeerGone()
     }

@@ -25,10 +25,10 @@ struct ScriptedUpstreamTests {
         let end = UpstreamEnd(.closedByPeer, code: 1001, reason: "late")
         server.end(end)
         server.push("after the end")
-        #expect(await connection.nextText() == "one")
-        #expect(await connection.nextText() == "two")
-        #expect(await connection.next() == .ended(end))
-        #expect(await connection.next() == .ended(end))
+        #expect(try await connection.nextText() == "one")
+        #expect(try await connection.nextText() == "two")
+        #expect(try await connection.nextInbound() == .ended(end))
+        #expect(try await connection.nextInbound() == .ended(end))
         await #expect { try await connection.send([]) } throws: { ($0 as? UpstreamError)?.code == .closed }
     }
 
@@ -36,11 +36,11 @@ struct ScriptedUpstreamTests {
         let upstream = ScriptedUpstream([.session()])
         let connection = try await upstream.connect(to: endpoint)
         let server = try await upstream.nextConnection()
-        try await connection.send(Array("a".utf8))
-        try await connection.send(Array("b".utf8))
+        try await connection.sendText("a")
+        try await connection.sendText("b")
         #expect(try await server.nextSent() == "a")
         #expect(server.pendingSent == ["b"])
-        await connection.close(code: 1000, reason: "done")
+        try await connection.closeAndWait(code: 1000, reason: "done")
         #expect(try await server.waitForEnd() == UpstreamEnd(.closedByUs, code: 1000, reason: "done"))
     }
 

@@ -8,6 +8,11 @@ protocol Wire {
 
 struct PeerGone: Error {}
 
+/// The client broke RFC 6455.
+struct ClientFault: Error {
+    var what: String
+}
+
 /// The server's half of a WebSocket, written out by hand so that it can also do wrong.
 struct WebSocketPeer<W: Wire> {
     var wire: W
@@ -19,7 +24,6 @@ struct WebSocketPeer<W: Wire> {
     struct Frame: Equatable {
         var opcode: UInt8
         var isFinal: Bool
-        var isMasked: Bool
         var mask: [UInt8]
         var payload: [UInt8]
         var text: String { String(decoding: payload, as: UTF8.self) }
@@ -34,17 +38,29 @@ struct WebSocketPeer<W: Wire> {
 
     // MARK: Handshake
 
+    /// Reads the head of a request into ``request``.
+    mutating func readRequest() async throws {
+        let blankLine = Array("\r\n\r\n".utf8)
+        while true {
+            if let end = unread[position...].firstRange(of: blankLine)?.upperBound {
+                request = String(decoding: unread[position..<end], as: UTF8.self)
+                position = end
+                return
+            }
+            try await fill()
+        }
+    }
+
     /// Reads the upgrade request and returns the good answer to it.
     mutating func upgradeAnswer(extraHeaders: String = "") async throws -> [UInt8] {
-        while unread.firstRange(of: Array("\r\n\r\n".utf8)) == nil { try await fill() }
-        let end = unread.firstRange(of: Array("\r\n\r\n".utf8))!.upperBound
-        request = String(decoding: unread[..<end], as: UTF8.self)
-        position = end
-        let key = header("Sec-WebSocket-Key") ?? ""
+        try await readRequest()
         return Array(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(WebSocketAccept.value(for: key))\r\n\(extraHeaders)\r\n"
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(accept)\r\n\(extraHeaders)\r\n"
                 .utf8)
     }
+
+    /// The right `Sec-WebSocket-Accept` for the request.
+    var accept: String { WebSocketAccept.value(for: header("Sec-WebSocket-Key") ?? "") }
 
     func header(_ name: String) -> String? {
         for line in request.split(separator: "\r\n") where line.lowercased().hasPrefix(name.lowercased() + ": ") {
@@ -88,11 +104,12 @@ struct WebSocketPeer<W: Wire> {
         var length = Int(head[1] & 0x7F)
         if length == 126 { length = try await take(2).reduce(0) { $0 << 8 | Int($1) } }
         if length == 127 { length = try await take(8).reduce(0) { $0 << 8 | Int($1) } }
-        let isMasked = head[1] & 0x80 != 0
-        let mask = isMasked ? try await take(4) : []
+        guard head[1] & 0x80 != 0 else { throw ClientFault(what: "a frame that is not masked (RFC 6455, 5.1)") }
+        guard head[0] & 0x70 == 0 else { throw ClientFault(what: "a frame with a reserved bit") }
+        let mask = try await take(4)
         var payload = try await take(length)
-        if isMasked { for index in payload.indices { payload[index] ^= mask[index % 4] } }
-        return Frame(opcode: head[0] & 0x0F, isFinal: head[0] & 0x80 != 0, isMasked: isMasked, mask: mask, payload: payload)
+        for index in payload.indices { payload[index] ^= mask[index % 4] }
+        return Frame(opcode: head[0] & 0x0F, isFinal: head[0] & 0x80 != 0, mask: mask, payload: payload)
     }
 
     /// Until the client has closed its side.

@@ -36,8 +36,8 @@ struct UpstreamPoolTests {
             server.push("two")
             let connection = try await pool.connect(to: endpoint)
             #expect(String(decoding: connection.created, as: UTF8.self).contains("sess_warm"))
-            #expect(await connection.nextText() == "one")
-            #expect(await connection.nextText() == "two")
+            #expect(try await connection.nextText() == "one")
+            #expect(try await connection.nextText() == "two")
             #expect(pool.status[0].hits == 1)
             // Its place is filled.
             try await connector.next().open()
@@ -249,8 +249,8 @@ struct UpstreamPoolTests {
             #expect(!connection.isOpen)
             connection.onEnd { ended.put(()) }
             try await ended.next()
-            #expect(await connection.nextText() == "while it waited")
-            #expect(await connection.end().kind == .lost)
+            #expect(try await connection.nextText() == "while it waited")
+            #expect(try await connection.end().kind == .lost)
         }
     }
 
