@@ -14,7 +14,7 @@ import Testing
             settings: ["--stall-timeout", "1"])()
         FileHandle.standardError.write(Data("\(dialect): \(figures.description)\n".utf8))
         #expect(figures.failedTurns == [])
-        #expect(figures.switches.values.reduce(0, +) >= 3)
+        #expect(figures.switches.values.reduce(0, +) >= 1)
     }
 
     /// Takes minutes: `REALTIME_BRIDGE_SOAK=1 swift test --filter SoakTests`. It prints its figures.

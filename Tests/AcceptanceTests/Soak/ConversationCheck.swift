@@ -3,8 +3,11 @@ enum ConversationCheck {
     /// - Parameters:
     ///   - bridge: from `GET …/items`, all pages.
     ///   - lost: ids that the last `bridge.upstream.switched` named in `items_lost`.
+    ///   - cut: items that were truncated, and their words before that. Where they were cut each side guesses for itself.
     /// - Returns: what differs, in words; nothing if nothing does.
-    static func differences(upstream: UpstreamRecord.Connection, bridge: [RecordedItem], lost: Set<String>) -> [String] {
+    static func differences(
+        upstream: UpstreamRecord.Connection, bridge: [RecordedItem], lost: Set<String>, cut: [String: String] = [:]
+    ) -> [String] {
         var differences: [String] = []
         let expected = bridge.filter { !lost.contains($0.id ?? "") }
         let there = upstream.items.map { $0.id ?? "?" }
@@ -21,7 +24,8 @@ enum ConversationCheck {
         }
         for item in expected {
             guard let id = item.id, let other = upstream.items.first(where: { $0.id == id }) else { continue }
-            differences += self.differences(id, upstream: other, bridge: item, isTruncated: upstream.truncated.contains(id))
+            differences += self.differences(
+                id, upstream: other, bridge: item, isTruncatedThere: upstream.truncated.contains(id), whole: cut[id])
         }
         return differences
     }
@@ -35,7 +39,7 @@ enum ConversationCheck {
     }
 
     private static func differences(
-        _ id: String, upstream: RecordedItem, bridge: RecordedItem, isTruncated: Bool
+        _ id: String, upstream: RecordedItem, bridge: RecordedItem, isTruncatedThere: Bool, whole: String?
     ) -> [String] {
         var differences: [String] = []
         func compare(_ name: String, _ there: String?, _ shown: String?) {
@@ -53,8 +57,15 @@ enum ConversationCheck {
             return differences + ["\(id): \(there.count) parts upstream, \(shown.count) at the bridge"]
         }
         for (index, (there, shown)) in zip(there, shown).enumerated() {
-            // Each side cuts words by its own guess where only sound was cut.
-            if isTruncated, let there = there.words, let shown = shown.words, there.hasPrefix(shown) || shown.hasPrefix(there) { continue }
+            // The frame that tells of the cut does not tell which words are left.
+            if isTruncatedThere { continue }
+            if let whole {
+                let words = there.words ?? ""
+                if !whole.hasPrefix(words) || words.count >= whole.count {
+                    differences.append("\(id): was cut from '\(whole)', and upstream holds '\(words)'")
+                }
+                continue
+            }
             // The caller's sound without a transcript has no words to compare, but must still be sound.
             if shown.isInputAudio, shown.words == nil { compare("part \(index)", there.type, shown.type) }
             compare("part \(index)'s words", there.words, shown.words)

@@ -16,9 +16,10 @@ struct ConversationEnds {
     }
 
     /// Compares them when both stand still. Upstream goes on failing, so that may take some looks.
+    /// - Parameter cut: items that were truncated, and their words before that.
     /// - Returns: the connection that the session has, as it was compared.
     @discardableResult
-    func compare(within limit: Duration = .seconds(60)) async throws -> UpstreamRecord.Connection? {
+    func compare(cut: [String: String] = [:], within limit: Duration = .seconds(60)) async throws -> UpstreamRecord.Connection? {
         let deadline = ContinuousClock.now + limit
         var differences = ["the session never stood still on a connection"]
         while ContinuousClock.now < deadline {
@@ -28,7 +29,7 @@ struct ConversationEnds {
             let after = try await Standing(http("GET", path).json())
             let seen = follower.last
             if before == after, before.status == "active", seen == after.lastEvent, let connection {
-                differences = ConversationCheck.differences(upstream: connection, bridge: items, lost: lost)
+                differences = ConversationCheck.differences(upstream: connection, bridge: items, lost: lost, cut: cut)
                 // A server that is just dying may have sent what never arrived.
                 if differences.isEmpty || connection.fault == nil {
                     #expect(differences == [])

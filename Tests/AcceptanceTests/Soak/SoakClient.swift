@@ -42,8 +42,8 @@ final class SoakClient {
         }
         let tools = "[\(tool("get_weather", "Weather for a city")),\(tool("find_restaurant", "A restaurant in a city"))]"
         return dialect == "ga"
-            ? #"{"type":"realtime","output_modalities":["text"],"audio":{"input":{"turn_detection":null}},"tools":\#(tools)}"#
-            : #"{"modalities":["text"],"turn_detection":null,"tools":\#(tools)}"#
+            ? #"{"type":"realtime","output_modalities":["text"],"audio":{"input":{"turn_detection":null,"transcription":{"model":"transcribe-1"}}},"tools":\#(tools)}"#
+            : #"{"modalities":["text"],"turn_detection":null,"input_audio_transcription":{"model":"transcribe-1"},"tools":\#(tools)}"#
     }
 
     // MARK: turns
@@ -114,6 +114,45 @@ final class SoakClient {
         let answered = items.filter { $0["type"]?.string == "function_call_output" }.compactMap { $0["call_id"]?.string }
         return items.reversed().filter { $0["type"]?.string == "function_call" && $0["status"]?.string == "completed" }
             .compactMap { $0["call_id"]?.string }.filter { !answered.contains($0) }
+    }
+
+    // MARK: changes of the conversation
+
+    /// A note before everything else.
+    func note(_ number: Int) async throws {
+        try await change(number) { deadline in
+            try await create(
+                "note_\(number)",
+                #"{"item":{"type":"message","role":"system","content":[{"type":"input_text","text":"Note \#(number)."}]},"previous_item_id":"root"}"#,
+                until: deadline)
+        }
+    }
+
+    func removeNote(_ number: Int) async throws {
+        try await change(number) { deadline in
+            _ = try await request(until: deadline) { http in
+                let answer = try await http("DELETE", path + "/items/note_\(number)")
+                guard answer.status == 404, try await http("GET", path + "/items/note_\(number)").status == 404 else { return answer }
+                return HTTPClient.Answer(status: 200, headers: [:], body: [])
+            }
+        }
+    }
+
+    /// Only the beginning of an answer was heard.
+    func cut(_ number: Int, _ item: String, atMilliseconds end: Int) async throws {
+        try await change(number) { deadline in
+            _ = try await request(until: deadline) { http in
+                try await http("POST", path + "/items/\(item)/truncate", json: #"{"audio_end_ms":\#(end)}"#)
+            }
+        }
+    }
+
+    private func change(_ number: Int, _ ask: (ContinuousClock.Instant) async throws -> Void) async throws {
+        do {
+            try await ask(ContinuousClock.now + patience)
+        } catch let error as GaveUp {
+            figures.failedTurns.append("change after turn \(number): \(error)")
+        }
     }
 
     // MARK: requests
