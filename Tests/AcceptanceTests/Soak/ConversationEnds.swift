@@ -62,6 +62,14 @@ struct ConversationEnds {
         }
     }
 
+    /// How many items upstream held when it began to answer: those before the answer, without what it had not been given.
+    func items(before item: String, in response: String) async throws -> Int {
+        let created = try await follower.event("the response \(response)") { $0.type == "response.created" && $0.data.contains(response) }
+        let switched = follower.events.last { $0.type == "bridge.upstream.switched" && $0.number < created.number }
+        let lost = Set(try switched?.json()["items_lost"]?.elements.compactMap { $0["id"]?.string } ?? [])
+        return try await items().prefix { $0.id != item }.count { !lost.contains($0.id ?? "") }
+    }
+
     func items() async throws -> [RecordedItem] {
         struct Page: Decodable {
             let data: [RecordedItem]

@@ -8,8 +8,9 @@ enum FailingUpstream {
     /// - Parameters:
     ///   - faults: flags of `simulate` beside its dialect and record.
     ///   - settings: flags of `serve` beside what it needs.
+    ///   - body: gets the bridge and the file of the record.
     static func run<Result>(
-        _ dialect: String, faults: [String], settings: [String], _ body: (HTTPClient, URL) async throws -> Result
+        _ dialect: String, faults: [String], settings: [String], _ body: (BridgeProcess, URL) async throws -> Result
     ) async throws -> Result {
         let folder = FileManager.default.temporaryDirectory.appending(path: "realtime-bridge-soak-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -25,7 +26,7 @@ enum FailingUpstream {
                         FileHandle.standardError.write(Data("kept in \(folder.path)\n".utf8))
                     }
                 }
-                return try await body(HTTPClient(address: bridge.address), record)
+                return try await body(bridge, record)
             }
         }
     }

@@ -37,7 +37,8 @@ struct MicrophoneRun {
 
     func callAsFunction(question: Data) async throws -> Figures {
         let microphone = Microphone(question: question, periods: periods)
-        return try await FailingUpstream.run(dialect, faults: faults, settings: settings) { http, record in
+        return try await FailingUpstream.run(dialect, faults: faults, settings: settings) { bridge, record in
+            let http = HTTPClient(address: bridge.address)
             let path = try await FailingUpstream.session(http, configuration)
             let follower = EventFollower(port: http.port, path: path + "/events")
             let ends = ConversationEnds(http: http, path: path, record: record, follower: follower)

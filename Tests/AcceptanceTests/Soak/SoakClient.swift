@@ -14,6 +14,12 @@ final class SoakClient {
         let description: String
     }
 
+    struct Answer: Sendable {
+        let words: String
+        let itemID: String
+        let responseID: String
+    }
+
     let http: HTTPClient
     let path: String
     let dialect: String
@@ -43,8 +49,8 @@ final class SoakClient {
     // MARK: turns
 
     /// One turn to its end: what the caller says, the answer, and as long as the answer asks for tools, their outputs and the next answer.
-    /// - Returns: the words of the last answer; nil if the turn was given up.
-    func turn(_ number: Int, says text: String, spoken: Bool = false) async throws -> String? {
+    /// - Returns: the last answer; nil if the turn was given up.
+    func turn(_ number: Int, says text: String, spoken: Bool = false) async throws -> Answer? {
         let began = ContinuousClock.now
         figures.turns += 1
         defer { figures.longestTurn = max(figures.longestTurn, ContinuousClock.now - began) }
@@ -58,7 +64,7 @@ final class SoakClient {
     }
 
     /// One turn whose question is sound.
-    func turn(_ number: Int, hears audio: Data) async throws -> String? {
+    func turn(_ number: Int, hears audio: Data) async throws -> Answer? {
         let began = ContinuousClock.now
         figures.turns += 1
         defer { figures.longestTurn = max(figures.longestTurn, ContinuousClock.now - began) }
@@ -79,7 +85,7 @@ final class SoakClient {
         }
     }
 
-    private func answer(spoken: Bool, until deadline: ContinuousClock.Instant) async throws -> String {
+    private func answer(spoken: Bool, until deadline: ContinuousClock.Instant) async throws -> Answer {
         let sound = dialect == "ga" ? #"{"output_modalities":["audio"]}"# : #"{"modalities":["audio","text"]}"#
         while true {
             let response = try await request(until: deadline) { http in
@@ -89,18 +95,22 @@ final class SoakClient {
             let json = try response.json()
             guard json["status"]?.string == "completed" else { throw GaveUp(description: "a response ended as \(response.text)") }
             // Calls of responses that were lost midway are among them.
-            let calls = try await pendingCalls()
+            let calls = try await pendingCalls(until: deadline)
             for call in calls {
                 let output = #"{"item":{"type":"function_call_output","call_id":"\#(call)","output":"sunny and open"}}"#
                 try await create("out_" + call.suffix(20), output, until: deadline)
             }
-            if calls.isEmpty { return json["output_text"]?.string ?? "" }
+            guard calls.isEmpty else { continue }
+            return Answer(
+                words: json["output_text"]?.string ?? "", itemID: json["output"]?[0]?["id"]?.string ?? "",
+                responseID: json["id"]?.string ?? "")
         }
     }
 
     /// Completed calls without an output; each is acted upon once.
-    private func pendingCalls() async throws -> [String] {
-        let items = try await http("GET", path + "/items?order=desc&limit=20").json()["data"]?.elements ?? []
+    private func pendingCalls(until deadline: ContinuousClock.Instant) async throws -> [String] {
+        let page = try await request(until: deadline) { try await $0("GET", path + "/items?order=desc&limit=20") }
+        let items = try page.json()["data"]?.elements ?? []
         let answered = items.filter { $0["type"]?.string == "function_call_output" }.compactMap { $0["call_id"]?.string }
         return items.reversed().filter { $0["type"]?.string == "function_call" && $0["status"]?.string == "completed" }
             .compactMap { $0["call_id"]?.string }.filter { !answered.contains($0) }
@@ -129,7 +139,16 @@ final class SoakClient {
         while true {
             let began = ContinuousClock.now
             let before = follower.last
-            let answer = try await ask(http)
+            let answer: HTTPClient.Answer
+            do {
+                answer = try await ask(http)
+            } catch  where error is SocketError || error is BrokenAnswer {
+                // The bridge itself went, and comes back.
+                figures.errors["disconnected", default: 0] += 1
+                guard ContinuousClock.now < deadline else { throw GaveUp(description: "\(error)") }
+                try await Self.pause(for: .milliseconds(100))
+                continue
+            }
             figures.longestRequest = max(figures.longestRequest, ContinuousClock.now - began)
             if (200..<300).contains(answer.status) { return answer }
             figures.errors["\(answer.status) \(answer.code)", default: 0] += 1

@@ -11,15 +11,18 @@ struct SoakRun {
     let faults: [String]
     /// Flags of `serve` beside what it needs.
     let settings: [String]
+    /// The bridge is killed in the middle of every so manieth turn; nil for never.
+    var killsEvery: Int?
 
     func callAsFunction() async throws -> SoakFigures {
-        try await FailingUpstream.run(dialect, faults: faults, settings: settings) { http, record in
-            try await converse(http, record)
+        try await FailingUpstream.run(dialect, faults: faults, settings: settings) { bridge, record in
+            try await converse(bridge, record)
         }
     }
 
-    private func converse(_ http: HTTPClient, _ record: URL) async throws -> SoakFigures {
+    private func converse(_ bridge: BridgeProcess, _ record: URL) async throws -> SoakFigures {
         let began = ContinuousClock.now
+        let http = HTTPClient(address: bridge.address)
         let path = try await FailingUpstream.session(http, SoakClient.session(dialect))
         let follower = EventFollower(port: http.port, path: path + "/events")
         let client = SoakClient(http: http, path: path, dialect: dialect, follower: follower)
@@ -29,17 +32,24 @@ struct SoakRun {
             // A client that is cut off itself now and then.
             if number % 9 == 0 { follower.cut() }
             let turn = Turn(number)
-            if let audio = turn.audio {
-                let answer = try await client.turn(number, hears: audio)
-                if let answer { #expect(answer == turn.answer, "turn \(number)") }
-            } else {
-                said.append(turn.text)
-                let answer = try await client.turn(number, says: turn.text, spoken: turn.isSpoken)
-                if let answer, let wanted = turn.answer { #expect(answer == wanted, "turn \(number)") }
-                // The server answers from its conversation: what it was not given again it does not know.
-                if let answer, turn.isRecall, ends.lost.isEmpty {
-                    for text in said.dropLast() { #expect(answer.contains("\"\(text)\""), "turn \(number): \(text)") }
+            async let killed: Void = kill(bridge, in: number, follower)
+            let answer =
+                if let audio = turn.audio {
+                    try await client.turn(number, hears: audio)
+                } else {
+                    try await client.turn(number, says: turn.text, spoken: turn.isSpoken)
                 }
+            try await killed
+            if turn.audio == nil { said.append(turn.text) }
+            guard let answer else { continue }
+            if let wanted = turn.answer { #expect(answer.words == wanted, "turn \(number)") }
+            // The server answers from its conversation: what it was not given again it does not know.
+            if turn.isRecall, ends.lost.isEmpty {
+                for text in said.dropLast() { #expect(answer.words.contains("\"\(text)\""), "turn \(number): \(text)") }
+            }
+            if turn.isCount {
+                let before = try await ends.items(before: answer.itemID, in: answer.responseID)
+                #expect(answer.words == "There are \(before) items in this conversation.", "turn \(number)")
             }
         }
         var figures = client.figures
@@ -53,6 +63,13 @@ struct SoakRun {
         return figures
     }
 
+    private func kill(_ bridge: BridgeProcess, in turn: Int, _ follower: EventFollower) async throws {
+        guard let killsEvery, turn.isMultiple(of: killsEvery) else { return }
+        _ = try? await follower.event(after: follower.last, "a response") { $0.type == "response.created" }
+        try await bridge.kill()
+        try await bridge.start()
+    }
+
     // MARK: what is said
 
     /// The script: the same number is always the same turn.
@@ -62,6 +79,7 @@ struct SoakRun {
         let answer: String?
         var isSpoken = false
         var isRecall = false
+        var isCount = false
         var audio: Data?
 
         init(_ number: Int) {
@@ -78,7 +96,9 @@ struct SoakRun {
                 (text, answer) = ("", "I heard 0.7 seconds of audio.")
             case 8:
                 (text, answer) = ("Count to \(20 + number % 30)", (1...(20 + number % 30)).map(String.init).joined(separator: ", ") + ".")
-            case 0: (text, answer, isRecall) = ("What did I say, number \(number)?", nil, true)
+            // Recalling takes longer with every turn, and must fit into a connection's life; later on the server only counts.
+            case 0 where number <= 40: (text, answer, isRecall) = ("What did I say, number \(number)?", nil, true)
+            case 0: (text, answer, isCount) = ("How many items are there, number \(number)?", nil, true)
             default: (text, answer) = ("Say word number \(number)", "word number \(number)")
             }
             isSpoken = number % 10 == 5
