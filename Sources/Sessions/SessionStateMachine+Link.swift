@@ -100,8 +100,12 @@ extension SessionStateMachine {
             isCutUntold = false
             return actions + replaceLink(reason: Self.cutReason, holdsCommands: true, at: now)
         }
-        actions += flush(at: now)
-        return actions
+        if owesVoiceAnswer {
+            // The turn was spoken and committed; nobody else will ask for its answer.
+            owesVoiceAnswer = false
+            if isAnsweringVoice { actions.append(.send(id, .command(.ownRequest(.responseCreate)))) }
+        }
+        return actions + flush(at: now)
     }
 
     private mutating func opened(_ id: LinkID, at now: Int) {
@@ -351,6 +355,12 @@ extension SessionStateMachine {
 }
 
 extension Command {
+    /// Asked for by the bridge itself: nobody waits for it, and upstream's answer is logged as any other.
+    static func ownRequest(_ name: ClientEventName, _ members: [(String, JSONValue)] = []) -> Command {
+        let event = ClientEvent(name, eventID: BridgeEventID.make(random: .random(in: .min ... .max), callers: nil), members)
+        return Command(id: 0, kind: .unacknowledged, event: event)
+    }
+
     /// Audio that was appended on an earlier connection.
     fileprivate static func keptAudio(_ audio: [UInt8], position: Int) -> Command {
         let quote = UInt8(ascii: "\"")

@@ -104,7 +104,8 @@ extension SessionStateMachine {
 
     /// No turn runs (ARCHITECTURE.md "Recovery and rollover"), and no audio is at stake.
     private var isBetweenTurns: Bool {
-        projection.pendingCalls.isEmpty && !ledger.isSpeaking && (isDetectingVoice || ledger.holdsAll) && awaitedTranscripts.isEmpty
+        projection.pendingCalls.isEmpty && !ledger.isSpeaking && !owesVoiceAnswer && (isDetectingVoice || ledger.holdsAll)
+            && awaitedTranscripts.isEmpty
     }
 
     // MARK: A silent upstream
@@ -146,10 +147,7 @@ extension SessionStateMachine {
         hasCancelledForViewers = true
         guard case .open(let id) = link else { return [] }
         return projection.responsesInProgress.map { response in
-            let event = ClientEvent(
-                .responseCancel, eventID: BridgeEventID.make(random: .random(in: .min ... .max), callers: nil),
-                [("response_id", .string(response.id))])
-            return .send(id, .command(Command(id: 0, kind: .unacknowledged, event: event)))
+            .send(id, .command(.ownRequest(.responseCancel, [("response_id", .string(response.id))])))
         }
     }
 

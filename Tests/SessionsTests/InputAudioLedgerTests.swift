@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Sessions
@@ -239,7 +240,7 @@ import Testing
 
     @Test(arguments: 0..<200 as Range<UInt64>)
     func agreesWithAModelThatKeepsEverything(seed: UInt64) {
-        var dice = SeededDice(seed: seed)
+        var dice = SeededRandom(seed: seed)
         var ledger = InputAudioLedger(format: Self.slow)
         var model = Model()
         var markers: [(isClear: Bool, position: Int)] = []

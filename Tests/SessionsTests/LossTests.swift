@@ -310,6 +310,24 @@ import Upstream
         #expect(audio(Array(driver.sent.dropFirst(sent))) == ["ss"])
     }
 
+    @Test(arguments: [true, false])
+    func aSpokenTurnThatUpstreamDidNotBeginToAnswerIsAnsweredByTheNextOne(answers: Bool) throws {
+        var driver = MachineDriver()
+        driver.receive(
+            "{\"type\":\"session.updated\",\"session\":{\"turn_detection\":{\"type\":\"server_vad\",\"create_response\":\(answers)}}}")
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"v"}"#)
+        driver.lose()
+        driver.open(
+            "{\"type\":\"session.created\",\"session\":{\"turn_detection\":{\"type\":\"server_vad\",\"create_response\":\(answers)}}}")
+        #expect(driver.sent.map(\.name) == (answers ? ["response.create"] : []))
+        // Once: what was begun gets its terminal instead.
+        driver.receive(created("r1", token: "none"))
+        driver.lose()
+        if driver.links.isEmpty { driver.wait() }
+        driver.open()
+        #expect(driver.sent.count == (answers ? 1 : 0))
+    }
+
     // MARK: What the next connection cannot be told
 
     private func spoken(_ driver: inout MachineDriver) {

@@ -1,5 +1,6 @@
 import EventLog
 import Realtime
+import TestSupport
 import Testing
 
 @testable import Sessions
@@ -352,7 +353,7 @@ struct SeedingDriver {
     }
 
     private func walk(_ seed: UInt64, _ coverage: inout Coverage) throws {
-        var dice = SeededDice(seed: seed)
+        var dice = SeededRandom(seed: seed)
         let echoes = !dice.once(in: 3)
         let records = Self.conversation(dice.roll(0...60), &dice)
         let inputs = Dictionary(records.filter { _ in dice.once(in: 2) }.map { ($0.id, 10) }) { a, _ in a }
@@ -426,7 +427,7 @@ struct SeedingDriver {
         }
     }
 
-    private static func conversation(_ count: Int, _ dice: inout SeededDice) -> [ItemRecord] {
+    private static func conversation(_ count: Int, _ dice: inout SeededRandom) -> [ItemRecord] {
         var calls: [String] = []
         return (0..<count).map { number in
             let id = "i\(number)"
@@ -441,7 +442,7 @@ struct SeedingDriver {
         }
     }
 
-    private static func unrelated(_ driver: inout SeedingDriver, _ dice: inout SeededDice) throws {
+    private static func unrelated(_ driver: inout SeedingDriver, _ dice: inout SeededRandom) throws {
         let events = [
             #"{"type":"conversation.created","conversation":{"id":"c"}}"#, #"{"type":"rate_limits.updated"}"#,
             #"{"type":"conversation.item.added","item":{"id":"someone_elses"}}"#, #"{"type":"conversation.item.created"}"#,

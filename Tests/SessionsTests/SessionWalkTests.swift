@@ -1,5 +1,6 @@
 import EventLog
 import Realtime
+import TestSupport
 import Testing
 import Upstream
 
@@ -28,7 +29,7 @@ private struct Server {
 
 private struct Walk {
     var driver: MachineDriver
-    var random: WalkRandom
+    var random: SeededRandom
     var servers: [LinkID: Server] = [:]
     var dead: Set<LinkID> = []
     var taken: [CommandID: String] = [:]
@@ -37,7 +38,7 @@ private struct Walk {
     let stale = #"{"type":"x.stale"}"#
 
     init(seed: UInt64) {
-        random = WalkRandom(state: seed)
+        random = SeededRandom(seed: seed)
         let profile = UpstreamProfile(
             echoesMetadata: seed % 3 != 0, echoesEventIDs: seed % 3 != 0, maximumSessionAge: nil)
         driver = MachineDriver(
@@ -246,19 +247,4 @@ private struct Walk {
             #expect(settlements(command) == 1 || (!isAcknowledged && settlements(command) == 0), "\(event)")
         }
     }
-}
-
-/// SplitMix64: the same seed gives the same walk.
-private struct WalkRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }

@@ -1,12 +1,12 @@
 /// SplitMix64 (Steele, Lea, Flood 2014): a random walk that failed can be walked again by its seed.
-struct SeededDice: RandomNumberGenerator {
+package struct SeededRandom: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         state = seed
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
@@ -14,8 +14,10 @@ struct SeededDice: RandomNumberGenerator {
         return mixed ^ mixed >> 31
     }
 
-    mutating func roll(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+    package mutating func roll(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+
+    package mutating func below(_ bound: Int) -> Int { roll(0...bound - 1) }
 
     /// True once in so many times.
-    mutating func once(in times: Int) -> Bool { roll(1...times) == 1 }
+    package mutating func once(in times: Int) -> Bool { roll(1...times) == 1 }
 }
