@@ -339,6 +339,39 @@ import Upstream
         driver.receive("{\"type\":\"response.audio.delta\",\"item_id\":\"a\",\"delta\":\"\(audio)\"}")
     }
 
+    /// The old connection made the sound; the new one, which is being given its words, cannot be asked to cut it.
+    @Test func aCutThatIsAskedForDuringASwitchIsCarriedOut() throws {
+        var driver = MachineDriver()
+        spoken(&driver)
+        driver.lose()
+        driver.open()
+        let cut = try driver.take(#"{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":500}"#)
+        #expect(driver.answers[cut] == [.confirmed])
+        let opened = driver.opened
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        #expect(driver.opened == opened + 1)
+        #expect(driver.sent.last?.name == "conversation.item.create")
+        driver.open()
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        #expect(driver.switches.last?["reason"]?.string == "item_truncated")
+    }
+
+    /// One thing at a time is asked there; what waits when the connection is lost meets another one.
+    @Test func aCutThatWaitedForItsTurnIsCarriedOutByTheNextConnection() throws {
+        var driver = MachineDriver(profile: UpstreamProfile(echoesEventIDs: false, maximumSessionAge: nil))
+        spoken(&driver)
+        let item = try driver.take(say)
+        let cut = try driver.take(#"{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":500}"#)
+        #expect(driver.sent.count == 1)
+        driver.lose()
+        driver.open()
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        driver.receive(added)
+        #expect(driver.answers[item] == [.confirmed])
+        #expect(driver.answers[cut] == [.confirmed])
+        #expect(!driver.sent.contains { $0.name == "conversation.item.truncate" })
+    }
+
     @Test func aCutOfWhatAnEarlierConnectionSaidIsCarriedOutByAnotherOne() throws {
         var driver = MachineDriver()
         spoken(&driver)
