@@ -52,7 +52,7 @@ struct SoakRun {
             if let wanted = turn.answer { #expect(answer.words == wanted, "turn \(number)") }
             // The server answers from its conversation: what it was not given again it does not know.
             if turn.isRecall {
-                let lost = ends.lost
+                let lost = try await ends.lost(before: answer.responseID)
                 for (id, text) in said.dropLast() where !lost.contains(id) {
                     #expect(answer.words.contains("\"\(text)\""), "turn \(number): \(text)")
                 }
