@@ -71,7 +71,7 @@ extension SessionStateMachine {
             link = .seeding(id, seeding)
             return messages.map { .send(id, .seed($0)) }
         case .finished(let report, let session):
-            return switched(id, report, session: session, at: now)
+            return switched(id, report, undone: seeding.undone, session: session, at: now)
         case .refused(let error):
             let refusal = SessionError(
                 .refusedByUpstream, "upstream refused the session's configuration: \(error.message)", upstream: error)
@@ -79,7 +79,9 @@ extension SessionStateMachine {
         }
     }
 
-    private mutating func switched(_ id: LinkID, _ report: Seeding.Report, session: [UInt8]?, at now: Int) -> [Action] {
+    private mutating func switched(
+        _ id: LinkID, _ report: Seeding.Report, undone: Set<String>, session: [UInt8]?, at now: Int
+    ) -> [Action] {
         let isFirst = origin != nil
         if !isFirst { projection.configuration = session }
         let reason = isFirst ? "forked" : switchReason ?? "resumed"
@@ -88,6 +90,7 @@ extension SessionStateMachine {
         noteConfiguration()
         opened(id, at: now)
         missing = Set(report.lost.map(\.id))
+        seededUndone = isFirst ? [] : undone
         // Upstream's own voice detection has heard what is not kept, and nobody spoke.
         let lostAudio = isDetectingVoice ? 0 : ledger.droppedMilliseconds
         restoreQueue()
@@ -142,6 +145,8 @@ extension SessionStateMachine {
             let outcome = seeding.received(event)
             return actions + after(outcome, seeding, id, at: now)
         }
+        // The last words about what was seeded: they are no part of the conversation either, and show items as they were made again.
+        if let event, event.name == .conversationItemDone, let item = event.itemID, seededUndone.remove(item) != nil { return [] }
         lastActivityAt = now
         return entered(frame, event, secrets) + flush(at: now) + advance(at: now)
     }

@@ -131,6 +131,8 @@ struct SessionStateMachine: Sendable {
     var voiced: Set<String> = []
     /// Items of the history that the present connection does not hold.
     var missing: Set<String> = []
+    /// Items that the present connection was given and has not yet called done.
+    var seededUndone: Set<String> = []
     /// An item was cut while the present connection was being given it whole.
     var isCutUntold = false
     private var isTranscribing = false

@@ -68,9 +68,26 @@ struct SoakRun {
         try await ends.caughtUp()
         try await follower.stop()
         #expect(follower.faults == [])
+        #expect(try Self.repetitions(follower.events) == [])
         figures.add(follower)
         figures.add(try UpstreamRecord(contentsOf: record))
         return figures
+    }
+
+    /// What must be told once: that an item is there, that it is done, that a response began, and that it ended.
+    private static func repetitions(_ events: [EventFollower.Event]) throws -> [String] {
+        let once = [
+            "conversation.item.created": "item", "conversation.item.added": "item", "conversation.item.done": "item",
+            "response.created": "response", "response.done": "response",
+        ]
+        var told: [String: Set<String>] = [:]
+        var faults: [String] = []
+        for event in events {
+            guard let member = once[event.type], let id = try event.json()[member]?["id"]?.string else { continue }
+            if !told[event.type, default: []].insert(id).inserted { faults.append("\(event.number): \(event.type) of \(id) again") }
+        }
+        let open = told["response.created", default: []].symmetricDifference(told["response.done", default: []])
+        return faults + open.map { "\($0) began or ended, and not both" }
     }
 
     private func kill(_ bridge: BridgeProcess, in turn: Int, _ follower: EventFollower) async throws {
