@@ -51,7 +51,6 @@ extension SessionStateMachine {
     private mutating func startSeeding(_ id: LinkID, created: [UInt8], plan: RehydrationPlan, at now: Int) -> [Action] {
         lastFrameAt = now
         lastError = nil
-        finishedSeeds = []
         isCutUntold = false
         var seeding = Seeding(
             configuration: record.requestedConfiguration, created: ServerEvent(created)?.json["session"] ?? Self.noSession, plan: plan,
@@ -72,7 +71,7 @@ extension SessionStateMachine {
             link = .seeding(id, seeding)
             return messages.map { .send(id, .seed($0)) }
         case .finished(let report, let session):
-            return switched(id, report, session: session, at: now)
+            return switched(id, report, undone: seeding.undone, session: session, at: now)
         case .refused(let error):
             let refusal = SessionError(
                 .refusedByUpstream, "upstream refused the session's configuration: \(error.message)", upstream: error)
@@ -80,7 +79,9 @@ extension SessionStateMachine {
         }
     }
 
-    private mutating func switched(_ id: LinkID, _ report: Seeding.Report, session: [UInt8]?, at now: Int) -> [Action] {
+    private mutating func switched(
+        _ id: LinkID, _ report: Seeding.Report, undone: Set<String>, session: [UInt8]?, at now: Int
+    ) -> [Action] {
         let isFirst = origin != nil
         let lost = report.lost + (origin?.unfinished ?? [])
         if !isFirst { projection.configuration = session }
@@ -90,7 +91,7 @@ extension SessionStateMachine {
         noteConfiguration()
         opened(id, at: now)
         missing = Set(report.lost.map(\.id))
-        unfinishedSeeds = isFirst ? [] : Set(projection.conversation.map(\.id)).subtracting(missing).subtracting(finishedSeeds)
+        seededUndone = isFirst ? [] : undone
         // Upstream's own voice detection has heard what is not kept, and nobody spoke.
         let lostAudio = isDetectingVoice ? 0 : ledger.droppedMilliseconds
         restoreQueue()
@@ -143,13 +144,12 @@ extension SessionStateMachine {
             var actions: [Action] = []
             if origin != nil { actions += entered(frame, event, secrets) }
             guard let event else { return actions }
-            if event.name == .conversationItemDone, let item = event.itemID { finishedSeeds.insert(item) }
             lastError = event.name == .error ? RealtimeError(event.json["error"]) : nil
             let outcome = seeding.received(event)
             return actions + after(outcome, seeding, id, at: now)
         }
-        // The end of what was seeded stood in the log when the item was made.
-        if event?.name == .conversationItemDone, let item = event?.itemID, unfinishedSeeds.remove(item) != nil { return [] }
+        // The last words about what was seeded: they are no part of the conversation either, and show items as they were made again.
+        if let event, event.name == .conversationItemDone, let item = event.itemID, seededUndone.remove(item) != nil { return [] }
         lastActivityAt = now
         var actions = entered(frame, event, secrets)
         // A close follows most of the time, but not always (PROTOCOL.md section 9).

@@ -117,9 +117,6 @@ struct SessionStateMachine: Sendable {
     var hasServed = false
     /// Upstream has said that the session is over; the close that follows may not come.
     var expiredAt: Int?
-    /// Items that the present connection was given: of those upstream has said the end while it was seeded, and has yet to say it.
-    var finishedSeeds: Set<String> = []
-    var unfinishedSeeds: Set<String> = []
     /// Upstream is known not to take connections before then.
     var downUntil = 0
     /// Why the connection before was left; nil if the session had given it back.
@@ -140,6 +137,8 @@ struct SessionStateMachine: Sendable {
     var voiced: Set<String> = []
     /// Items of the history that the present connection does not hold.
     var missing: Set<String> = []
+    /// Items that the present connection was given and has not yet called done.
+    var seededUndone: Set<String> = []
     /// An item was cut while the present connection was being given it whole.
     var isCutUntold = false
     private var isTranscribing = false
