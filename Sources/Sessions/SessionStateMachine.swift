@@ -265,7 +265,7 @@ struct SessionStateMachine: Sendable {
             if isTranscribing, awaitedTranscripts.count < Self.maximumWaitingCommands { awaitedTranscripts.insert(item) }
             if matches.isEmpty { owesVoiceAnswer = isAnsweringVoice }
             guard let audio = ledger.committed(itemID: item, at: matches.first?.command.audioPosition) else { return [] }
-            return keep(item, .audio(audio), audio.count)
+            return keep(item, .audio(audio, format: AudioFormat.input(of: record, profile).encoding), audio.count)
         case .inputAudioBufferCleared:
             if let position = matches.first?.command.audioPosition { ledger.cleared(at: position) }
         case .responseCreated:
