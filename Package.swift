@@ -79,7 +79,7 @@ let package = Package(
             "UpstreamTests",
             ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),
         room("EventLog", ["Realtime", grdb, locks, logging, deque]),
-        tests("EventLogTests", ["EventLog", "Realtime", grdb, locks, logging]),
+        tests("EventLogTests", ["TestSupport", "EventLog", "Realtime", grdb, locks, logging]),
         room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging, deque]),
         tests("SessionsTests", ["Sessions", "Simulator", "TestSupport", nioPosix, "Realtime", "Upstream", "EventLog", locks, logging]),
         room("BridgeAPI", ["COpenAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),

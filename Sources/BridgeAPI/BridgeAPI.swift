@@ -4,6 +4,7 @@ package import HTTPServer
 package import Logging
 import Realtime
 package import Sessions
+package import Upstream
 
 /// The contract over HTTP: lets requests in, finds their route, and turns what comes of it into answers.
 ///
@@ -12,6 +13,8 @@ package final class BridgeAPI: HTTPHandler {
     let configuration: BridgeAPIConfiguration
     let directory: SessionDirectory
     let log: EventLog
+    let upstreams: [UpstreamConfiguration]
+    let poolStatus: @Sendable () -> [UpstreamPoolStatus]
     let streams: EventStreams
     let metrics = RequestMetrics()
     let bodies: BodyBudget
@@ -19,9 +22,17 @@ package final class BridgeAPI: HTTPHandler {
     private let rules: BrowserRules
     private let logger: Logger
 
-    /// - Parameter log: the directory's own.
-    package init(configuration: BridgeAPIConfiguration, directory: SessionDirectory, log: EventLog, logger: Logger) {
+    /// - Parameters:
+    ///   - log: the directory's own.
+    ///   - upstreams: the directory's own, to be listed; the first one is the default.
+    ///   - poolStatus: what is known of their connections now, by the upstreams' names; must not block.
+    package init(
+        configuration: BridgeAPIConfiguration, directory: SessionDirectory, log: EventLog, upstreams: [UpstreamConfiguration],
+        poolStatus: @escaping @Sendable () -> [UpstreamPoolStatus], logger: Logger
+    ) {
         self.configuration = configuration
+        self.upstreams = upstreams
+        self.poolStatus = poolStatus
         self.directory = directory
         self.log = log
         self.logger = logger
@@ -39,9 +50,23 @@ package final class BridgeAPI: HTTPHandler {
             maximumBodyBytes: configuration.maximumBodyBytes)
     }
 
-    /// Heartbeats and the ends of long-lived streams, until the task is cancelled.
+    /// Heartbeats, the ends of long-lived streams, and the sessions' word of their viewers, until the task is cancelled.
     package func run() async {
-        await streams.registry.run()
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.streams.registry.run() }
+            group.addTask { await self.reportViewers() }
+        }
+    }
+
+    /// One at a time, each with the number as it is by then, so that the last one a session hears is the true one.
+    private func reportViewers() async {
+        for await _ in streams.registry.viewerChanges {
+            for id in streams.registry.takeViewerChanges() {
+                // Not there any more: nothing to tell.
+                guard let session = try? await directory.session(id, for: Caller(owner: nil, seesAll: true)) else { continue }
+                await session.viewersChanged(streams.registry.viewers(of: id))
+            }
+        }
     }
 
     /// From here on `/readyz` is 503, open streams end with a `retry:` and new ones are refused. Commands go on.

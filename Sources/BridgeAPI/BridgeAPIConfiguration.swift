@@ -14,8 +14,6 @@ package struct BridgeAPIConfiguration: Sendable {
     /// Empty: no authentication; the one who starts the bridge answers for where it listens.
     package var keys = BridgeKeys()
     package var credentials = Credentials.automatic
-    /// Upstreams beside the default one that a caller's own bearer may be sent to.
-    package var passThroughUpstreams: Set<String> = []
     /// Hosts, with or without a port, that requests may name beside the loopback ones and those listened on.
     package var allowedHosts: [String] = []
     /// `scheme://host[:port]`, or `*` for any.

@@ -34,7 +34,7 @@ struct BridgeBenchmarks: AsyncParsableCommand {
 
 /// One thing that is measured.
 enum Row: String, CaseIterable, ExpressibleByArgument {
-    case footprint, streams, sessions, latency, fanout, replay, ingest, start
+    case footprint, streams, sessions, latency, fanout, replay, ingest, start, create
 
     var summary: String {
         switch self {
@@ -46,6 +46,7 @@ enum Row: String, CaseIterable, ExpressibleByArgument {
         case .replay: "stored events to one client"
         case .ingest: "events from many upstream sessions through commit to a stream each"
         case .start: "time to ready with many stored sessions"
+        case .create: "creating a session, with and without an upstream connection in the pool"
         }
     }
 
@@ -59,6 +60,7 @@ enum Row: String, CaseIterable, ExpressibleByArgument {
         case .replay: try await ReplayRow(options: options).run()
         case .ingest: try IngestRow(options: options).run()
         case .start: try await StartRow(options: options).run()
+        case .create: try CreateRow(options: options).run()
         }
     }
 }
@@ -89,11 +91,17 @@ struct RowOptions: ParsableArguments {
     @Option(help: "Stored sessions of start, 1 to 100000.")
     var storedSessions = 10_000
 
+    @Option(help: "Sessions of create, 10 to 5000.")
+    var creates = 300
+
+    @Option(help: "Sessions of create asked for in a second, 1 to 200.")
+    var createRate = 10
+
     func validate() throws {
         let bounds = [
             ("seconds", seconds, 1...60), ("streams", streams, 1...5_000), ("fanout-rate", fanoutRate, 1...1_000),
             ("ingest-sessions", ingestSessions, 1...1_000), ("replay-events", replayEvents, 1_000...1_000_000),
-            ("stored-sessions", storedSessions, 1...100_000),
+            ("stored-sessions", storedSessions, 1...100_000), ("creates", creates, 10...5_000), ("create-rate", createRate, 1...200),
         ]
         for (name, value, range) in bounds where !range.contains(value) {
             throw ValidationError("--\(name) must be \(range.lowerBound) to \(range.upperBound)")

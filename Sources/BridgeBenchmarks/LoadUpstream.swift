@@ -12,7 +12,8 @@ final class LoadUpstream: Sendable {
     private let sockets: NIOLockedValueBox<[any Channel]>
     private let sent: NIOLockedValueBox<Int>
 
-    init() throws {
+    /// - Parameter handshakeDelay: between a request and its `101`, which `session.created` follows at once.
+    init(handshakeDelay: TimeAmount = .zero) throws {
         let sockets = NIOLockedValueBox<[any Channel]>([])
         let sent = NIOLockedValueBox(0)
         self.sockets = sockets
@@ -25,7 +26,10 @@ final class LoadUpstream: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let upgrader = NIOWebSocketServerUpgrader(
-                        shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
+                        shouldUpgrade: { channel, _ in
+                            guard handshakeDelay > .zero else { return channel.eventLoop.makeSucceededFuture([:]) }
+                            return channel.eventLoop.scheduleTask(in: handshakeDelay) { [:] }.futureResult
+                        },
                         upgradePipelineHandler: { channel, _ in
                             channel.eventLoop.makeCompletedFuture {
                                 let pipeline = channel.pipeline.syncOperations
@@ -44,6 +48,9 @@ final class LoadUpstream: Sendable {
     }
 
     var port: UInt16 { UInt16(listener.localAddress?.port ?? 0) }
+
+    /// Connections that were opened so far.
+    var openSockets: Int { sockets.withLockedValue(\.count) }
 
     /// Frames handed to sockets so far.
     var sentFrames: Int { sent.withLockedValue { $0 } }

@@ -132,8 +132,9 @@ package final class EventLog: Sendable {
         try await store.response(response, of: id)
     }
 
-    /// What the caller gave for an item; nil if nothing was given, or it was too much to keep (``EventLogConfiguration/inputBytesPerSession``),
-    /// or the item or the session is deleted.
+    /// What the caller gave for an item; nil if nothing was given, if it was too much to keep
+    /// (``EventLogConfiguration/inputBytesPerSession``), or if the item or the session is deleted. Up to that many bytes.
+    /// - Throws: `.unavailable`, worth trying again; `.corrupt`, not.
     package func input(of itemID: String, session: String) async throws(EventLogError) -> ItemInput? {
         try await store.input(of: itemID, session: session)
     }

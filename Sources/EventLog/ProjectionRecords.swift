@@ -3,7 +3,8 @@ package struct ItemRecord: Sendable, Equatable {
     package let id: String
     /// The seq of the event that first named it; orders items that were inserted at one place.
     package let createdSeq: Int
-    /// The item it was put behind; nil when first in the conversation.
+    /// The item it was put behind; nil when first in the conversation. Upstream's word, except where a switch had lost items right behind
+    /// the one that upstream named: then it is the last of those.
     package var previousItemID: String?
     /// The item object as upstream last spelt it.
     package var json: [UInt8]

@@ -42,12 +42,17 @@ struct Bridge {
         } catch {
             throw UnavailableError(description: error.message)
         }
-        let connector = NIOUpstreamConnector(group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+        let pool = UpstreamPool(
+            connector: NIOUpstreamConnector(group: MultiThreadedEventLoopGroup.singleton, logger: logger), limits: settings.pool,
+            warm: settings.upstreams.compactMap(\.warmEndpoint), logger: logger)
         let directory = SessionDirectory(
-            log: log, upstreams: settings.upstreams, connector: connector, limits: settings.limits, logger: logger)
-        let api = BridgeAPI(configuration: settings.api, directory: directory, log: log, logger: logger)
+            log: log, upstreams: settings.upstreams, connector: pool, limits: settings.limits, logger: logger)
+        let api = BridgeAPI(
+            configuration: settings.api, directory: directory, log: log, upstreams: settings.upstreams, poolStatus: { pool.status },
+            logger: logger)
         let server = HTTPServer(configuration: settings.http, handler: api, logger: logger)
-        let service = BridgeService(directory: directory, api: api, server: server, drainTimeout: settings.drainTimeout)
+        let service = BridgeService(
+            pool: pool, directory: directory, api: api, server: server, drainTimeout: settings.drainTimeout)
         let services = ServiceGroup(
             configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do {
@@ -62,6 +67,7 @@ struct Bridge {
 
 /// Opens the door last and closes it first.
 private struct BridgeService: Service {
+    let pool: UpstreamPool
     let directory: SessionDirectory
     let api: BridgeAPI
     let server: HTTPServer
@@ -69,6 +75,7 @@ private struct BridgeService: Service {
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await pool.run() }
             group.addTask { await directory.run() }
             group.addTask { await api.run() }
             defer { group.cancelAll() }
@@ -92,6 +99,8 @@ private struct BridgeService: Service {
         // The front waits a little longer, so that it is the sessions' word that the waiting get.
         async let front: Void = server.stop(within: drainTimeout + .seconds(5))
         await directory.stop(within: drainTimeout)
+        // No session needs another connection.
+        await pool.stop()
         await front
     }
 }

@@ -4,6 +4,7 @@ import Foundation
 import HTTPServer
 import Logging
 import Sessions
+import Upstream
 
 /// All settings of `serve` and `demo`, read and checked before anything is opened.
 struct Settings {
@@ -15,8 +16,7 @@ struct Settings {
     var limits: SessionLimits
     /// The first one is the default.
     var upstreams: [UpstreamConfiguration]
-    /// Connections kept ready per upstream and model; none if the upper bound is 0.
-    var pooled: ClosedRange<Int>
+    var pool: UpstreamPoolLimits
     var drainTimeout: Duration
     var logLevel: Logger.Level
     var logFormat: LogFormat
@@ -55,7 +55,7 @@ struct Settings {
             live: try reader.int("max-sessions", in: 1...100_000) ?? 1_000,
             kept: try reader.int("max-kept-sessions", in: 1...10_000_000) ?? 100_000)
         try Self.read(&limits, reader)
-        pooled = try Self.pooled(reader)
+        pool = try Self.pool(reader)
         upstreams = try UpstreamSettings.upstreams(reader, simulator: simulator)
         if api.credentials == .server, upstreams[0].apiKey == nil, upstreams[0].authorization != .none {
             let key =
@@ -131,12 +131,14 @@ struct Settings {
         if let seconds = try reader.int("rollover-wait", in: 0...3_600) { limits.rolloverWait = .seconds(seconds) }
     }
 
-    private static func pooled(_ reader: SettingsReader) throws -> ClosedRange<Int> {
-        let least = try reader.int("pool-min", in: 0...1_000) ?? 0
-        let most = try reader.int("pool-max", in: 0...1_000) ?? max(8, least)
-        guard least <= most else {
-            throw SettingError(description: "the setting pool-min is \(least), more than pool-max, which is \(most)")
+    private static func pool(_ reader: SettingsReader) throws -> UpstreamPoolLimits {
+        var limits = UpstreamPoolLimits()
+        if let count = try reader.int("pool-min", in: 0...1_000) { limits.minimum = count }
+        limits.maximum = try reader.int("pool-max", in: 0...1_000) ?? max(limits.maximum, limits.minimum)
+        guard limits.minimum <= limits.maximum else {
+            throw SettingError(
+                description: "the setting pool-min is \(limits.minimum), more than pool-max, which is \(limits.maximum)")
         }
-        return least...most
+        return limits
     }
 }

@@ -4,7 +4,7 @@ struct ItemNote: Sendable, Equatable {
     /// An ``ItemLoss`` or ``ItemAlteration`` as it is spelt, or the code of the error by which upstream refused the item.
     let why: String
 
-    package init(id: String, why: String) {
+    init(id: String, why: String) {
         self.id = id
         self.why = why
     }

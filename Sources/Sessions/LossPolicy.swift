@@ -31,6 +31,17 @@ enum LossPolicy {
         }
     }
 
+    /// Whether a server that accepted the WebSocket and then said no may say yes to the same request later.
+    ///
+    /// Other than the end of a running session, a refusal is taken for final unless something says that it is not.
+    static func passes(closeCode: UInt16?, errorType: String?, errorCode: String?) -> Bool {
+        guard verdict(closeCode: closeCode.map(Int.init), lastError: errorCode) != .fail else { return false }
+        switch closeCode {
+        case 1001, 1006, 1011, 1012, 1013: return true
+        default: return errorType == "server_error" || errorCode == "rate_limit_exceeded" || errorCode == "session_expired"
+        }
+    }
+
     /// What a connection that could not be made leads to.
     static func verdict(_ error: SessionError) -> Verdict {
         switch error.code {

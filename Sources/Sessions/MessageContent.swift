@@ -125,6 +125,8 @@ struct MessageContent {
                 content.otherForm = heard == nil ? .audioAsText : .cutWhereHeard
             } else if let text = part["text"]?.string, !text.isBlank {
                 content.add(text: text, as: name)
+            } else if !["text", "output_text", "audio", "output_audio"].contains(part["type"]?.string) {
+                content.missing = .notReplayable
             }
         }
         if heard != nil, spokeWords {

@@ -80,7 +80,7 @@ struct Seeding: Sendable {
     ///   - created: the `session` object of this connection's `session.created`.
     ///   - echoesEventIDs: upstream's errors name the event they answer. If not, items go one at a time.
     ///   - firstEventID: a random number; the events' ids are made of it and the ones that follow.
-    package init(
+    init(
         configuration: [UInt8]?, created: JSON, plan: RehydrationPlan, dialect: Dialect, echoesEventIDs: Bool, firstEventID: UInt64
     ) {
         self.dialect = dialect

@@ -143,7 +143,7 @@ package actor Session {
         arm()
         let stored = Promise<Bool>()
         history.append(
-            LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.now, changes: [], record: machine.record) { result in
+            LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, changes: [], record: machine.record) { result in
                 stored.fulfil((try? result.get()) != nil)
             })
         guard await stored.value(within: .seconds(15)) == true else {
@@ -180,7 +180,7 @@ package actor Session {
     /// Ends it for good and waits until that is stored.
     package func close(reason: String) async {
         guard !isBroken, !isRetired else { return }
-        act(machine.close(reason: reason, at: Self.now / 1_000))
+        act(machine.close(reason: reason, at: Self.wallClock / 1_000))
         await flush()
         history.markEnded()
     }
@@ -202,7 +202,7 @@ package actor Session {
     private func flush() async {
         let stored = Promise<Void>()
         history.append(
-            LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.now, changes: [], record: machine.record) { _ in
+            LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, changes: [], record: machine.record) { _ in
                 stored.fulfil(())
             })
         _ = await stored.value(within: .seconds(15))
@@ -217,12 +217,13 @@ package actor Session {
         await flush()
     }
 
-    /// Waits until the first connection has been given the history that the session begins with.
+    /// Waits until the first connection has been given the history that the session begins with, and that is stored.
     func opened(within limit: Duration) async throws(SessionError) {
         guard let outcome = await opening.value(within: limit) else {
             throw SessionError(.upstreamTimeout, "upstream did not take the conversation in time")
         }
         if let error = outcome { throw error }
+        await flush()
     }
 
     // MARK: Actions
@@ -302,7 +303,7 @@ package actor Session {
         let settled = answered
         history.append(
             LogEntry(
-                seq: append.seq, frame: append.frame, createdAtMilliseconds: Self.now, changes: append.changes, record: append.record
+                seq: append.seq, frame: append.frame, createdAtMilliseconds: Self.wallClock, changes: append.changes, record: append.record
             ) { [weak self, tasks] result in
                 if case .failure = result, let self { tasks.add { await self.storeFailed() } }
                 for (receipt, stage) in settled { receipt.settle(stage, event, position, result) }
@@ -320,8 +321,12 @@ package actor Session {
         tasks.add { await self.broken(self.id) }
     }
 
-    /// Milliseconds since 1970.
-    static var now: Int { Int(Date().timeIntervalSince1970 * 1_000) }
+    /// Milliseconds since 1970, for the log.
+    private static var wallClock: Int { Int(Date().timeIntervalSince1970 * 1_000) }
+
+    /// Milliseconds since 1970 by the clock at the process's start, and from there on steadily: setting the clock moves no deadline.
+    static var now: Int { start.wall + (ContinuousClock.now - start.steady).milliseconds }
+    private static let start = (wall: wallClock, steady: ContinuousClock.now)
 }
 
 extension CommandReceipt {

@@ -10,6 +10,10 @@ extension SessionStateMachine {
         if command.isAcknowledged, unanswered.count(where: \.isAcknowledged) >= Self.maximumWaitingCommands {
             throw SessionError(.tooManyCommands, "\(Self.maximumWaitingCommands) commands of this session already wait for an answer")
         }
+        if case .waiting = link, now < downUntil {
+            throw SessionError(
+                .upstreamUnavailable, "the upstream server is not to be reached at the moment", retryAfterMilliseconds: downUntil - now)
+        }
         lastActivityAt = now
         if let actions = settledHere(command, at: now) { return actions }
         queue.append(command)
@@ -25,8 +29,14 @@ extension SessionStateMachine {
     /// Sends what waits, as far as it may go.
     mutating func flush(at now: Int) -> [Action] {
         var actions: [Action] = []
-        while case .open(let id) = link, let command = queue.first, mayGo(command) {
-            actions.append(send(queue.removeFirst(), on: id, at: now))
+        while case .open(let id) = link, let next = queue.first, mayGo(next) {
+            let command = queue.removeFirst()
+            // It may have been taken for another connection.
+            if let settled = settledHere(command, at: now) {
+                actions += settled
+            } else {
+                actions.append(send(command, on: id, at: now))
+            }
         }
         return actions
     }
@@ -90,10 +100,11 @@ extension SessionStateMachine {
 
     static let cutReason = "item_truncated"
 
-    /// An assistant item with audio that an earlier connection produced: the present one holds its words as text, which cannot be cut.
+    /// An assistant item with audio that an earlier connection produced: the present one, and one in the making, holds its words as
+    /// text, which cannot be cut.
     func isUnvoiced(_ item: String) -> Bool {
         guard let record = projection.items[item] else { return false }
-        return record.producedAudioBytes > 0 && !voiced.contains(item)
+        return record.producedAudioBytes > 0 && !(link.isOpen && voiced.contains(item))
     }
 
     func cut(_ command: Command, _ item: String) -> [UInt8] {

@@ -100,8 +100,12 @@ extension SessionStateMachine {
             isCutUntold = false
             return actions + replaceLink(reason: Self.cutReason, holdsCommands: true, at: now)
         }
-        actions += flush(at: now)
-        return actions
+        if owesVoiceAnswer {
+            // The turn was spoken and committed; nobody else will ask for its answer.
+            owesVoiceAnswer = false
+            if isAnsweringVoice { actions.append(.send(id, .command(.ownRequest(.responseCreate)))) }
+        }
+        return actions + flush(at: now)
     }
 
     private mutating func opened(_ id: LinkID, at now: Int) {
@@ -229,7 +233,9 @@ extension SessionStateMachine {
         // Upstream is known to be down: who waits is told when to come back, instead of waiting for nothing.
         let isDown = !hadLink && error.retryAfterMilliseconds != nil
         if failures >= limit || isDown { return giveUp(error, suspendedReason: hadLink ? "upstream_unavailable" : nil) }
-        return retry(at: now, atLeast: error.retryAfterMilliseconds ?? 0)
+        guard let pause = error.retryAfterMilliseconds else { return retry(at: now) }
+        downUntil = now + pause
+        return answerUnsent(error) + retry(at: now, atLeast: pause)
     }
 
     private mutating func retry(at now: Int, atLeast: Int = 0) -> [Action] {
@@ -326,6 +332,14 @@ extension SessionStateMachine {
         for command in restored { queue.append(command) }
     }
 
+    /// Answers what upstream was never sent; what it was, is for the next connection.
+    private mutating func answerUnsent(_ error: SessionError) -> [Action] {
+        let commands = queue.removeAll()
+        for command in commands where command.sendings > 0 { queue.append(command) }
+        let unsent = commands.filter { $0.sendings == 0 }.map(\.id)
+        return unsent.isEmpty ? [] : [.fail(unsent, error)]
+    }
+
     /// Answers everything that waits.
     mutating func answerAll(_ error: SessionError) -> [Action] {
         let lost = SessionError(.upstreamLost, error.message, upstream: error.upstream)
@@ -341,6 +355,12 @@ extension SessionStateMachine {
 }
 
 extension Command {
+    /// Asked for by the bridge itself: nobody waits for it, and upstream's answer is logged as any other.
+    static func ownRequest(_ name: ClientEventName, _ members: [(String, JSONValue)] = []) -> Command {
+        let event = ClientEvent(name, eventID: BridgeEventID.make(random: .random(in: .min ... .max), callers: nil), members)
+        return Command(id: 0, kind: .unacknowledged, event: event)
+    }
+
     /// Audio that was appended on an earlier connection.
     fileprivate static func keptAudio(_ audio: [UInt8], position: Int) -> Command {
         let quote = UInt8(ascii: "\"")

@@ -9,14 +9,17 @@ extension SessionStateMachine {
         switch link {
         case .none, .opening, .ended: break
         case .waiting(let until): deadlines.append(until)
-        case .seeding: deadlines.append(lastFrameAt + times.seeding)
+        case .seeding: deadlines.append(seedingDeadline)
         case .open:
-            if let age { deadlines.append(successor == nil ? age.due : max(age.last, lastFrameAt + 1)) }
+            if let age, successor == nil { deadlines.append(age.due) }
             if isAsking { deadlines.append(stallDeadline) }
             if let idleDeadline { deadlines.append(idleDeadline) }
             switch successor?.state {
             case .waiting(let until): deadlines.append(until)
-            case .ready where isCalm && isBetweenTurns: deadlines.append(lastFrameAt + SessionTimes.settling)
+            // While something is owed, its end is what is waited for.
+            case .ready where isCalm:
+                if isBetweenTurns { deadlines.append(lastFrameAt + SessionTimes.settling) }
+                if let age { deadlines.append(age.last) }
             case .ready, .opening, nil: break
             }
         }
@@ -29,7 +32,7 @@ extension SessionStateMachine {
         switch link {
         case .waiting(let until) where now >= until:
             actions += openLink()
-        case .seeding(let id, _) where now >= lastFrameAt + times.seeding:
+        case .seeding(let id, _) where now >= seedingDeadline:
             actions += [.closeLink(id)] + linkLost(id, code: nil, reason: "upstream did not take the conversation in time", at: now)
         case .open(let id):
             if isAsking, now >= stallDeadline {
@@ -101,12 +104,14 @@ extension SessionStateMachine {
 
     /// No turn runs (ARCHITECTURE.md "Recovery and rollover"), and no audio is at stake.
     private var isBetweenTurns: Bool {
-        projection.pendingCalls.isEmpty && !ledger.isSpeaking && (isDetectingVoice || ledger.holdsAll) && awaitedTranscripts.isEmpty
+        projection.pendingCalls.isEmpty && !ledger.isSpeaking && !owesVoiceAnswer && (isDetectingVoice || ledger.holdsAll)
+            && awaitedTranscripts.isEmpty
     }
 
     // MARK: A silent upstream
 
     private var isAsking: Bool { !matcher.unanswered.isEmpty || !projection.responsesInProgress.isEmpty }
+    private var seedingDeadline: Int { lastFrameAt + min(times.seeding, times.stall) }
     private var stallDeadline: Int { max(lastFrameAt, lastAskedAt) + times.stall }
 
     // MARK: An idle session
@@ -142,10 +147,7 @@ extension SessionStateMachine {
         hasCancelledForViewers = true
         guard case .open(let id) = link else { return [] }
         return projection.responsesInProgress.map { response in
-            let event = ClientEvent(
-                .responseCancel, eventID: BridgeEventID.make(random: .random(in: .min ... .max), callers: nil),
-                [("response_id", .string(response.id))])
-            return .send(id, .command(Command(id: 0, kind: .unacknowledged, event: event)))
+            .send(id, .command(.ownRequest(.responseCancel, [("response_id", .string(response.id))])))
         }
     }
 

@@ -111,6 +111,8 @@ struct SessionStateMachine: Sendable {
     var openedAt = 0
     /// Attempts in a row that led to no connection that lasted.
     var failures = 0
+    /// Upstream is known not to take connections before then.
+    var downUntil = 0
     /// Why the connection before was left; nil if the session had given it back.
     var switchReason: String?
     /// What a new session begins with; nil once it has it.
@@ -134,6 +136,10 @@ struct SessionStateMachine: Sendable {
     private var isTranscribing = false
     /// Upstream commits by itself what it takes for speech.
     private(set) var isDetectingVoice = false
+    /// Upstream answers what it commits by itself.
+    private(set) var isAnsweringVoice = false
+    /// Voice detection has committed a turn that upstream has not begun to answer.
+    var owesVoiceAnswer = false
     /// Committed audio whose transcript has not come.
     var awaitedTranscripts: Set<String> = []
 
@@ -250,10 +256,13 @@ struct SessionStateMachine: Sendable {
         case .inputAudioBufferCommitted:
             guard let item else { return [] }
             if isTranscribing, awaitedTranscripts.count < Self.maximumWaitingCommands { awaitedTranscripts.insert(item) }
+            if matches.isEmpty { owesVoiceAnswer = isAnsweringVoice }
             guard let audio = ledger.committed(itemID: item, at: matches.first?.command.audioPosition) else { return [] }
             return keep(item, .audio(audio), audio.count)
         case .inputAudioBufferCleared:
             if let position = matches.first?.command.audioPosition { ledger.cleared(at: position) }
+        case .responseCreated:
+            owesVoiceAnswer = false
         case .conversationItemInputAudioTranscriptionCompleted, .conversationItemInputAudioTranscriptionFailed:
             if let item { awaitedTranscripts.remove(item) }
         case .sessionCreated, .sessionUpdated, .transcriptionSessionCreated, .transcriptionSessionUpdated:
@@ -277,7 +286,9 @@ struct SessionStateMachine: Sendable {
         let session = record.configuration.flatMap { try? JSON.parse($0, maximumDepth: 256) }
         let input = session?["audio"]?["input"]
         isTranscribing = (session?["input_audio_transcription"] ?? input?["transcription"])?.kind == .object
-        isDetectingVoice = (session?["turn_detection"] ?? input?["turn_detection"])?.kind == .object
+        let detection = session?["turn_detection"] ?? input?["turn_detection"]
+        isDetectingVoice = detection?.kind == .object
+        isAnsweringVoice = isDetectingVoice && detection?["create_response"]?.bool != false
     }
 
     private mutating func changedRecord() -> SessionRecord? {

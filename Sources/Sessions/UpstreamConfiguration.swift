@@ -71,9 +71,10 @@ package struct UpstreamConfiguration: Sendable {
 
     /// - Parameter bearer: the caller's own credential, which goes before the server's where this upstream takes one.
     package func endpoint(model: String?, bearer: String?) -> UpstreamEndpoint {
+        let callers = takesCallersCredential && authorization != .none ? bearer : nil
         var headers = headers
         var address = url(for: model)
-        if let credential = (takesCallersCredential ? bearer : nil) ?? apiKey {
+        if let credential = callers ?? apiKey {
             switch authorization {
             case .bearer: headers.append(("Authorization", "Bearer \(credential)"))
             case .basic: headers.append(("Authorization", "Basic \(credential)"))
@@ -86,7 +87,19 @@ package struct UpstreamConfiguration: Sendable {
         if dialect == .beta, !headers.contains(where: { $0.name.lowercased() == "openai-beta" }) {
             headers.append(("OpenAI-Beta", "realtime=v1"))
         }
-        return UpstreamEndpoint(name: name, url: address, headers: headers, tls: tls, proxy: proxy, awaitedEvent: profile.awaitedEvent)
+        return UpstreamEndpoint(
+            name: name, url: address, headers: headers, tls: tls, proxy: proxy, awaitedEvent: profile.awaitedEvent,
+            // No two connections with an id of their own are alike.
+            sharesConnections: callers == nil && !url.contains(Self.ownID), maximumAge: profile.maximumSessionAge)
+    }
+
+    /// The endpoint of sessions that name no model, for keeping connections to it ready; nil where one could not be opened without a
+    /// caller's credential or a model.
+    package var warmEndpoint: UpstreamEndpoint? {
+        guard apiKey != nil || authorization == .none || !takesCallersCredential else { return nil }
+        guard defaultModel != nil || modelPlace == .none else { return nil }
+        let endpoint = endpoint(model: defaultModel, bearer: nil)
+        return endpoint.sharesConnections ? endpoint : nil
     }
 
     private func url(for model: String?) -> String {

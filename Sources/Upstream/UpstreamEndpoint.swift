@@ -1,6 +1,7 @@
 /// Where and how to reach one Realtime server.
 ///
-/// Printing one never shows a header's value: `Authorization` and `api-key` are secrets.
+/// Printing one never shows a header's value: `Authorization` and `api-key` are secrets. What is added here is also compared in `PoolKey`, or
+/// connections that differ in it are mistaken for each other.
 package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
     /// What log lines and errors call this server; not a secret.
     package var name: String
@@ -57,8 +58,12 @@ package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
 
     /// Name, URL without its query (some servers take the key there), and the names of the headers.
     package var description: String {
-        let place = url.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
-        return "\(name) \(Secrets.masked(String(place))) headers: \(headers.map(\.name).joined(separator: ", "))"
+        "\(name) \(place) headers: \(headers.map(\.name).joined(separator: ", "))"
+    }
+
+    /// The URL without its query, and without what looks like a key in the rest.
+    package var place: String {
+        Secrets.masked(String(url.prefix { $0 != "?" }))
     }
 }
 

@@ -31,25 +31,36 @@ final class ChildProcess: Sendable {
         let collected = Collected()
         errors = collected
         let lines = lines
+        let errorsEnded = errorsEnded
         let splitter = NIOLockedValueBox(LineSplitter())
-        output.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            if data.isEmpty { handle.readabilityHandler = nil }
-            for line in splitter.withLockedValue({ $0.add(data) }) { lines.put(line) }
-        }
-        errorOutput.fileHandleForReading.readabilityHandler = { [errorsEnded] handle in
-            let data = handle.availableData
-            collected.add(data)
-            guard data.isEmpty else { return }
-            handle.readabilityHandler = nil
-            errorsEnded.put(())
-        }
         let ended = ended
         process.terminationHandler = { process in
             ended.put(process.terminationReason == .uncaughtSignal ? 128 + process.terminationStatus : process.terminationStatus)
         }
         self.process = process
         try process.run()
+        Self.read(output.fileHandleForReading) { bytes in
+            for line in splitter.withLockedValue({ $0.add(bytes) }) { lines.put(line) }
+        }
+        Self.read(errorOutput.fileHandleForReading) { bytes in
+            collected.add(bytes)
+            if bytes.isEmpty { errorsEnded.put(()) }
+        }
+    }
+
+    /// Hands over what comes, on a thread of its own, and nothing at the end.
+    ///
+    /// Not by `readabilityHandler`: when a program ends soon after its start, libdispatch's event loop crashes on the closed pipe.
+    private static func read(_ handle: FileHandle, _ take: @escaping @Sendable (Data) -> Void) {
+        Thread.detachNewThread {
+            var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+            while true {
+                let count = Glibc.read(handle.fileDescriptor, &buffer, buffer.count)
+                if count < 0, errno == EINTR { continue }
+                take(Data(buffer[..<max(0, count)]))
+                if count <= 0 { return }
+            }
+        }
     }
 
     /// All that was written to standard error so far.

@@ -53,7 +53,7 @@ struct SettingsTests {
         #expect(settings.upstreams[0].apiKey == "sk")
         #expect(settings.upstreams[0].takesCallersCredential)
         #expect(settings.upstreams[0].profile == UpstreamProfile())
-        #expect(settings.pooled == 0...8)
+        #expect((settings.pool.minimum, settings.pool.maximum) == (0, 8))
         #expect(settings.limits.idleTimeout == .seconds(300))
         #expect(settings.limits.stallTimeout == .seconds(60))
         #expect(settings.limits.replayTokenLimit == 24_000)
@@ -70,7 +70,7 @@ struct SettingsTests {
         #expect(upstream.url == "wss://r.openai.azure.com/openai/v1/realtime")
         #expect(upstream.authorization == .header("api-key"))
         #expect(upstream.profile.maximumSessionAge == .seconds(20))
-        #expect(settings.pooled == 2...3)
+        #expect((settings.pool.minimum, settings.pool.maximum) == (2, 3))
         #expect(settings.limits.idleTimeout == nil)
         #expect(settings.limits.stallTimeout == .seconds(5))
         #expect(settings.limits.replayTokenLimit == 100)
@@ -213,5 +213,28 @@ struct SettingsTests {
         #expect(await Self.refusal(flags: server, environment: ["OPENAI_API_KEY": "k"]) == "accepted")
         let file = #"{"default-upstream":"u","upstreams":{"u":{"url":"ws://h"}}}"#
         #expect(await Self.refusal(file, flags: server).contains("api_key_env"))
+    }
+
+    /// What the README gives to be copied.
+    @Test func readmesFilesAreAccepted() async throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        let blocks = readme.matches(of: /```json\n((?s).*?)```/).map { String($0.1) }.filter { $0.contains("upstreams") }
+        #expect(blocks.count == 2)
+        let keys = ["AZURE_OPENAI_API_KEY": "a", "OPENAI_API_KEY": "o", "INSIDE_KEY": "i"]
+        for block in blocks {
+            let said = await Self.refusal(block, environment: keys)
+            #expect(said == "accepted", "\(said): \(block)")
+        }
+    }
+
+    @Test func readmeHasEverySetting() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        for name in ServeOptions.names where !name.contains(".") { #expect(readme.contains("| `--\(name)` |"), "\(name)") }
+        for name in UpstreamReader.names where name != "api_key" {
+            #expect(readme.contains("`\(name.replacing(".*", with: ""))`"), "\(name)")
+        }
+        for preset in UpstreamPreset.all { #expect(readme.contains("`\(preset.name)`"), "\(preset.name)") }
     }
 }

@@ -36,18 +36,21 @@ struct APIFixture: Sendable {
 
     static func run(
         connector: any UpstreamConnecting, url: String = "ws://scripted", dialect: Dialect = .beta,
-        limits: SessionLimits = SessionLimits(), configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
+        limits: SessionLimits = SessionLimits(), others: [UpstreamConfiguration] = [], pool: [UpstreamPoolStatus] = [],
+        configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let log = try EventLog.open(EventLogConfiguration(storage: .memory), logger: logger)
-        let upstream = UpstreamConfiguration(
+        let standard = UpstreamConfiguration(
             name: "u", url: url, dialect: dialect, tls: UpstreamTLS(), defaultModel: "gpt-realtime-2", apiKey: "server-key",
             takesCallersCredential: true)
-        let directory = SessionDirectory(log: log, upstreams: [upstream], connector: connector, limits: limits, logger: logger)
+        let upstreams = [standard] + others
+        let directory = SessionDirectory(log: log, upstreams: upstreams, connector: connector, limits: limits, logger: logger)
         var configuration = BridgeAPIConfiguration(version: "test")
         try configure(&configuration)
-        let api = BridgeAPI(configuration: configuration, directory: directory, log: log, logger: logger)
+        let api = BridgeAPI(
+            configuration: configuration, directory: directory, log: log, upstreams: upstreams, poolStatus: { pool }, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await directory.run() }
             do {

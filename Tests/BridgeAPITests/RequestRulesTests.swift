@@ -64,17 +64,33 @@ import Testing
         Bad("POST", "/v1/sessions", #"{"dialect":"ga"}"#, 400, "dialect_not_available", param: "dialect"),
         Bad("POST", "/v1/sessions?dialect=ga", "{}", 400, "dialect_not_available", param: "dialect"),
         Bad("POST", "/v1/sessions", #"{"upstream":"other"}"#, 400, "unknown_upstream", param: "upstream"),
-        Bad("POST", "/v1/sessions", #"{"idle_timeout":60}"#, 400, "parameter_not_available", param: "idle_timeout"),
-        Bad("POST", "/v1/sessions", #"{"max_duration":60}"#, 400, "parameter_not_available", param: "max_duration"),
-        Bad("POST", "/v1/sessions", #"{"on_last_viewer_gone":"close"}"#, 400, "parameter_not_available", param: "on_last_viewer_gone"),
-        Bad("POST", "/v1/sessions", #"{"from":"rts_1"}"#, 400, "parameter_not_available", param: "from"),
-        Bad("POST", "/v1/sessions", #"{"up_to":"item_1"}"#, 400, "parameter_not_available", param: "up_to"),
+        Bad("POST", "/v1/sessions", #"{"idle_timeout":0}"#, 400, "invalid_value", param: "idle_timeout"),
+        Bad("POST", "/v1/sessions", #"{"idle_timeout":86401}"#, 400, "invalid_value", param: "idle_timeout"),
+        Bad("POST", "/v1/sessions", #"{"idle_timeout":1.5}"#, 400, "invalid_value", param: "idle_timeout"),
+        Bad("POST", "/v1/sessions", #"{"idle_timeout":"60"}"#, 400, "invalid_value", param: "idle_timeout"),
+        Bad("POST", "/v1/sessions", #"{"max_duration":0}"#, 400, "invalid_value", param: "max_duration"),
+        Bad("POST", "/v1/sessions", #"{"max_duration":604801}"#, 400, "invalid_value", param: "max_duration"),
+        Bad("POST", "/v1/sessions", #"{"max_duration":true}"#, 400, "invalid_value", param: "max_duration"),
+        Bad("POST", "/v1/sessions", #"{"on_last_viewer_gone":"sing"}"#, 400, "invalid_value", param: "on_last_viewer_gone"),
+        Bad("POST", "/v1/sessions", #"{"on_last_viewer_gone":1}"#, 400, "invalid_value", param: "on_last_viewer_gone"),
+        Bad("POST", "/v1/sessions", #"{"from":""}"#, 400, "invalid_value", param: "from"),
+        Bad("POST", "/v1/sessions", #"{"from":5}"#, 400, "invalid_value", param: "from"),
+        Bad("POST", "/v1/sessions", #"{"from":"rts_1"}"#, 404, "session_not_found", param: "from"),
+        Bad("POST", "/v1/sessions", #"{"from":"SESSION","up_to":""}"#, 400, "invalid_value", param: "up_to"),
+        Bad("POST", "/v1/sessions", #"{"from":"SESSION","up_to":"item_1"}"#, 404, "item_not_found", param: "up_to"),
+        Bad("POST", "/v1/sessions", #"{"up_to":"item_1"}"#, 400, "invalid_value", param: "up_to"),
         Bad("POST", "/v1/sessions", "{}", 400, "idempotency_not_available", param: "Idempotency-Key", headers: ["idempotency-key": "k"]),
         Bad("POST", "/v1/sessions", "{}", 415, "unsupported_media_type", headers: ["content-type": "text/xml"]),
         Bad("POST", "/v1/sessions", "{}", 415, "unsupported_media_type", headers: ["content-type": "application/json; charset=latin1"]),
         Bad("POST", "/v1/sessions", "{}", 415, "unsupported_content_encoding", headers: ["content-encoding": "gzip"]),
         Bad("PATCH", session, #"{"model":"x"}"#, 400, "invalid_value", param: "model"),
-        Bad("PATCH", session, #"{"from":"x"}"#, 400, "parameter_not_available", param: "from"),
+        Bad("PATCH", session, #"{"upstream":"u"}"#, 400, "invalid_value", param: "upstream"),
+        Bad("PATCH", session, #"{"from":"x"}"#, 400, "invalid_value", param: "from"),
+        Bad("PATCH", session, #"{"up_to":"x"}"#, 400, "invalid_value", param: "up_to"),
+        Bad("PATCH", session, #"{"idle_timeout":-1}"#, 400, "invalid_value", param: "idle_timeout"),
+        Bad("PATCH", session, #"{"max_duration":604801}"#, 400, "invalid_value", param: "max_duration"),
+        Bad("PATCH", session, #"{"on_last_viewer_gone":""}"#, 400, "invalid_value", param: "on_last_viewer_gone"),
+        Bad("GET", "/v1/upstreams?limit=1", nil, 400, "unknown_parameter", param: "limit"),
         Bad("PATCH", session, #"{"dialect":"ga"}"#, 400, "dialect_not_available", param: "dialect"),
         Bad("GET", session + "?dialect=ga", nil, 400, "dialect_not_available", param: "dialect"),
         Bad("DELETE", session + "?keep=perhaps", nil, 400, "invalid_value", param: "keep"),
@@ -134,7 +150,8 @@ import Testing
             let id = try await bridge.newSession()
             for row in Self.table {
                 let path = row.path.replacing("SESSION", with: id)
-                let answer = try await bridge.send(row.method, path, row.body, headers: row.headers)
+                let body = row.body?.replacing("SESSION", with: id)
+                let answer = try await bridge.send(row.method, path, body, headers: row.headers)
                 #expect(answer.status == row.status, "\(row.testDescription): \(answer.text)")
                 #expect(answer.code == row.code, "\(row.testDescription): \(answer.text)")
                 #expect(answer.error?["param"]?.string == row.param, "\(row.testDescription): \(answer.text)")
@@ -259,6 +276,8 @@ import Testing
             #expect(response.headers["x-should-retry"] == row.1, "\(code)")
             #expect((response.headers["retry-after"] != nil) == (row.1 == "true"), "\(code)")
         }
+        let open = SessionError(.upstreamUnavailable, "m", retryAfterMilliseconds: 3001)
+        #expect(ErrorTable.answer(to: open, passesBearer: false).response.headers["retry-after"] == "4")
         let words = RealtimeError(type: "invalid_request_error", code: "invalid_model", message: "m")
         func passed(_ code: SessionError.Code) -> Int {
             ErrorTable.answer(to: SessionError(code, "m", upstream: words), passesBearer: true).status.rawValue

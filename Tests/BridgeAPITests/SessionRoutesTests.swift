@@ -46,6 +46,71 @@ import Upstream
         }
     }
 
+    @Test func aSessionsOwnSettingsAreEchoedWhereSet() async throws {
+        try await APIFixture.run { bridge in
+            let created = try await bridge.send(
+                "POST", "/v1/sessions", #"{"idle_timeout":60,"max_duration":3600,"on_last_viewer_gone":"cancel"}"#)
+            let id = try #require(created.json?["id"]?.string, "\(created.text)")
+            let begin = try #require(created.json?["created_at"]?.int)
+            let read = try await bridge.send("GET", "/v1/sessions/\(id)")
+            for view in [created, read] {
+                #expect(view.json?["idle_timeout"]?.int == 60)
+                #expect(view.json?["max_duration"]?.int == 3_600)
+                #expect(view.json?["on_last_viewer_gone"]?.string == "cancel")
+                #expect(view.json?["expires_at"]?.int == begin + 3_600)
+            }
+            // What is not given stays, null as well.
+            let changed = try await bridge.send("PATCH", "/v1/sessions/\(id)", #"{"max_duration":7200,"idle_timeout":null}"#)
+            #expect(changed.status == 200)
+            #expect(changed.json?["idle_timeout"]?.int == 60)
+            #expect(changed.json?["expires_at"]?.int == begin + 7_200)
+            let listed = try await bridge.send("GET", "/v1/sessions").json?["data"]?[0]
+            #expect(listed?["max_duration"]?.int == 7_200)
+            #expect(listed?["on_last_viewer_gone"]?.string == "cancel")
+        }
+    }
+
+    @Test func settingsAreKeptBesideAnUpdateThatUpstreamRefuses() async throws {
+        try await APIFixture.run { bridge in
+            let id = try await bridge.newSession()
+            let refused = try await bridge.send(
+                "PATCH", "/v1/sessions/\(id)", #"{"session":{"modalities":["smell"]},"idle_timeout":9,"metadata":{"user":"u1"}}"#)
+            #expect(refused.status == 400)
+            let read = try await bridge.send("GET", "/v1/sessions/\(id)").json
+            #expect(read?["idle_timeout"]?.int == 9)
+            #expect(read?["metadata"]?["user"]?.string == "u1")
+        }
+    }
+
+    @Test func aSessionBeginsWithAnothersHistory() async throws {
+        try await APIFixture.run { bridge in
+            let first = try await bridge.newSession()
+            for text in ["one", "two", "three"] {
+                let added = try await bridge.send(
+                    "POST", "/v1/sessions/\(first)/items",
+                    #"{"item":{"id":"item_\#(text)","type":"message","role":"user","content":[{"type":"input_text","text":"\#(text)"}]}}"#)
+                #expect(added.status == 201, "\(added.text)")
+            }
+            func items(_ body: String) async throws -> [String?]? {
+                let id = try await bridge.newSession(body)
+                return try await bridge.send("GET", "/v1/sessions/\(id)/items").json?["data"]?.elements.map { $0["id"]?.string }
+            }
+            #expect(try await items(#"{"from":"\#(first)"}"#) == ["item_one", "item_two", "item_three"])
+            #expect(try await items(#"{"from":"\#(first)","up_to":"item_two"}"#) == ["item_one", "item_two"])
+        }
+    }
+
+    @Test func anothersHistoryIsNotThere() async throws {
+        try await APIFixture.run(configure: { configuration in
+            try configuration.keys.add(variable: "alice=alice-key,bob=bob-key")
+        }) { bridge in
+            let id = try await bridge.newSession(headers: ["authorization": "Bearer alice-key"])
+            let refused = try await bridge.send(
+                "POST", "/v1/sessions", #"{"from":"\#(id)"}"#, headers: ["authorization": "Bearer bob-key"])
+            #expect(refused.status == 404)
+        }
+    }
+
     @Test func aKeptSessionStaysReadableAndTakesNoCommands() async throws {
         try await APIFixture.run { bridge in
             let id = try await bridge.newSession()
@@ -147,21 +212,18 @@ import Upstream
     }
 
     @Test func everybodysSessionNeverTakesUpACallersOwnCredential() async throws {
-        let upstream = ScriptedUpstream([.session()])
+        let upstream = ScriptedUpstream([.session("sess_1"), .session("sess_2")])
         try await APIFixture.run(connector: upstream) { bridge in
             let id = try await bridge.newSession()
             let connection = try await upstream.nextConnection()
+            let sent = try await bridge.send(
+                "POST", "/v1/sessions/\(id)/items", #"{"text":"hi"}"#,
+                headers: ["authorization": "Bearer sk-caller", "prefer": "respond-async"])
+            #expect(sent.status == 202)
             connection.end(UpstreamEnd(.lost))
-            // The end stands in the history before the next command opens a connection.
-            let page = try await bridge.send(
-                "GET", "/v1/sessions/\(id)/events?types=bridge.session.suspended&wait=10", headers: ["accept": "application/json"])
-            #expect(page.json?["data"]?.elements.count == 1)
-            upstream.script(.fail(UpstreamError(.unreachable, "not there")))
-            let answer = try await bridge.send(
-                "POST", "/v1/sessions/\(id)/items", #"{"text":"hi"}"#, headers: ["authorization": "Bearer sk-caller"])
-            #expect(answer.status == 503)
-            #expect(upstream.connectedEndpoints.count == 2)
-            #expect(upstream.connectedEndpoints.last?.headers.first { $0.name == "Authorization" }?.value == "Bearer server-key")
+            _ = try await upstream.nextConnection()
+            let credentials = upstream.connectedEndpoints.map { endpoint in endpoint.headers.first { $0.name == "Authorization" }?.value }
+            #expect(credentials == ["Bearer server-key", "Bearer server-key"])
         }
     }
 }

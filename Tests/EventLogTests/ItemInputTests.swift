@@ -1,4 +1,5 @@
 import GRDB
+import TestSupport
 import Testing
 
 @testable import EventLog
@@ -145,7 +146,7 @@ struct ItemInputTests {
     @Test func theOldestInputsGoFirstWhateverHappenedBefore() {
         var held = HeldInputs()
         var model: [(item: String, bytes: Int)] = []
-        var random = SplitMix(7)
+        var random = SeededRandom(seed: 7)
         for _ in 0..<5000 {
             let item = "\(Int.random(in: 0..<30, using: &random))"
             model.removeAll { $0.item == item }

@@ -1,4 +1,5 @@
 import Realtime
+import TestSupport
 import Testing
 
 @testable import EventLog
@@ -94,7 +95,7 @@ struct SwitchedConversationTests {
 
     @Test(arguments: 1...60 as ClosedRange<UInt64>)
     func conversationsOverManyConnectionsKeepTheirOrder(seed: UInt64) throws {
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         var model = Model()
         var live = Projection()
         var frames: [String] = []
@@ -141,7 +142,7 @@ struct SwitchedConversationTests {
     /// Upstream's word on places is not to be relied on: items behind unknown ones, behind themselves, in circles.
     @Test(arguments: 1...30 as ClosedRange<UInt64>)
     func aListingKeptUpIsTheOneMadeAnew(seed: UInt64) {
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         var items: [ItemRecord] = []
         var listing: ItemListing?
         for id in (0..<60).map({ "\($0)" }).shuffled(using: &random) {

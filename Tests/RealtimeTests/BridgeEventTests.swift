@@ -5,11 +5,12 @@ struct BridgeEventTests {
     @Test func aSwitchNamesWhatWasLostAndWhatWasAltered() {
         let event = BridgeEvent.switched(
             reason: "expired", generation: 3, stateRestored: false, itemsReplayed: 7, itemsLost: [("a", "refused")],
-            itemsAltered: [("b", "transcript"), ("c", "text")])
+            itemsAltered: [("b", "transcript"), ("c", "text")], inputAudioLostMilliseconds: 20)
         #expect(
             String(decoding: event, as: UTF8.self)
                 == #"{"type":"bridge.upstream.switched","reason":"expired","generation":3,"state_restored":false,"items_replayed":7,"#
-                + #""items_lost":[{"id":"a","why":"refused"}],"items_altered":[{"id":"b","how":"transcript"},{"id":"c","how":"text"}]}"#)
+                + #""items_lost":[{"id":"a","why":"refused"}],"items_altered":[{"id":"b","how":"transcript"},{"id":"c","how":"text"}],"#
+                + #""input_audio_lost_ms":20}"#)
     }
 
     @Test func aCutOfTheBridgesOwnIsSpeltAsUpstreams() {

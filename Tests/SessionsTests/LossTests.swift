@@ -58,6 +58,21 @@ import Upstream
         #expect((250...500).contains(second))
     }
 
+    @Test(arguments: [(3_000, 3_000), (60_000, 10_000)])
+    func aConnectionThatFallsSilentWhileItIsGivenTheConversationIsLeft(stall: Int, wait: Int) throws {
+        var driver = MachineDriver(times: SessionTimes(idle: nil, stall: stall, seeding: 10_000))
+        driver.receive(added)
+        driver.lose()
+        driver.open()
+        let began = driver.now
+        #expect(driver.wait() == began + wait)
+        #expect(driver.closed == 1)
+        driver.wait()
+        driver.open()
+        driver.receive(added)
+        #expect(driver.switches.last?["items_replayed"]?.int == 1)
+    }
+
     @Test func upstreamThatStaysAwaySuspendsTheSessionAndAnswersWhoWaits() throws {
         var driver = MachineDriver()
         driver.lose()
@@ -83,6 +98,28 @@ import Upstream
         driver.fail(retryAfter: 4_000)
         #expect(driver.failures == [item: .upstreamUnavailable])
         #expect(driver.machine.record.status == .suspended)
+    }
+
+    @Test func whileTheCircuitIsOpenNobodyWaitsForNothing() throws {
+        var driver = MachineDriver()
+        let asked = try driver.take(#"{"type":"input_audio_buffer.clear"}"#)
+        driver.write()
+        driver.lose()
+        let waiting = try driver.take(say)
+        driver.fail(retryAfter: 9_000)
+        #expect(driver.failures == [waiting: .upstreamUnavailable])
+        do {
+            try driver.take(say)
+            Issue.record("a command was taken while upstream is down")
+        } catch let error as SessionError {
+            #expect(error.retryAfterMilliseconds == 9_000)
+        }
+        // What upstream was asked before is asked again when it is back.
+        driver.wait()
+        driver.open()
+        driver.receive(#"{"type":"input_audio_buffer.cleared"}"#)
+        #expect(driver.answers == [asked: [.confirmed]])
+        try driver.take(say)
     }
 
     @Test(
@@ -273,6 +310,24 @@ import Upstream
         #expect(audio(Array(driver.sent.dropFirst(sent))) == ["ss"])
     }
 
+    @Test(arguments: [true, false])
+    func aSpokenTurnThatUpstreamDidNotBeginToAnswerIsAnsweredByTheNextOne(answers: Bool) throws {
+        var driver = MachineDriver()
+        driver.receive(
+            "{\"type\":\"session.updated\",\"session\":{\"turn_detection\":{\"type\":\"server_vad\",\"create_response\":\(answers)}}}")
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"v"}"#)
+        driver.lose()
+        driver.open(
+            "{\"type\":\"session.created\",\"session\":{\"turn_detection\":{\"type\":\"server_vad\",\"create_response\":\(answers)}}}")
+        #expect(driver.sent.map(\.name) == (answers ? ["response.create"] : []))
+        // Once: what was begun gets its terminal instead.
+        driver.receive(created("r1", token: "none"))
+        driver.lose()
+        if driver.links.isEmpty { driver.wait() }
+        driver.open()
+        #expect(driver.sent.count == (answers ? 1 : 0))
+    }
+
     // MARK: What the next connection cannot be told
 
     private func spoken(_ driver: inout MachineDriver) {
@@ -282,6 +337,39 @@ import Upstream
         )
         let audio = String(repeating: "AAAA", count: 16_000)
         driver.receive("{\"type\":\"response.audio.delta\",\"item_id\":\"a\",\"delta\":\"\(audio)\"}")
+    }
+
+    /// The old connection made the sound; the new one, which is being given its words, cannot be asked to cut it.
+    @Test func aCutThatIsAskedForDuringASwitchIsCarriedOut() throws {
+        var driver = MachineDriver()
+        spoken(&driver)
+        driver.lose()
+        driver.open()
+        let cut = try driver.take(#"{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":500}"#)
+        #expect(driver.answers[cut] == [.confirmed])
+        let opened = driver.opened
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        #expect(driver.opened == opened + 1)
+        #expect(driver.sent.last?.name == "conversation.item.create")
+        driver.open()
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        #expect(driver.switches.last?["reason"]?.string == "item_truncated")
+    }
+
+    /// One thing at a time is asked there; what waits when the connection is lost meets another one.
+    @Test func aCutThatWaitedForItsTurnIsCarriedOutByTheNextConnection() throws {
+        var driver = MachineDriver(profile: UpstreamProfile(echoesEventIDs: false, maximumSessionAge: nil))
+        spoken(&driver)
+        let item = try driver.take(say)
+        let cut = try driver.take(#"{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":500}"#)
+        #expect(driver.sent.count == 1)
+        driver.lose()
+        driver.open()
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        driver.receive(added)
+        #expect(driver.answers[item] == [.confirmed])
+        #expect(driver.answers[cut] == [.confirmed])
+        #expect(!driver.sent.contains { $0.name == "conversation.item.truncate" })
     }
 
     @Test func aCutOfWhatAnEarlierConnectionSaidIsCarriedOutByAnotherOne() throws {

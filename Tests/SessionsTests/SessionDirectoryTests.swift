@@ -84,6 +84,15 @@ extension CommandOutcome {
         await simulator.stop()
     }
 
+    @Test func anUpstreamLeftAloneIsUnavailableForAsLongAsItSays() async throws {
+        let upstream = ScriptedUpstream([.fail(UpstreamError(.circuitOpen(retryAfterMilliseconds: 3001), "left alone"))])
+        try await DirectoryFixture.run(connector: upstream) { fixture in
+            await #expect(throws: SessionError(.upstreamUnavailable, "left alone", retryAfterMilliseconds: 3001)) {
+                try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            }
+        }
+    }
+
     @Test func aCreationThatUpstreamRefusesLeavesNoSession() async throws {
         let upstream = ScriptedUpstream([
             .fail(UpstreamError(.refused(closeCode: 3000, errorType: "invalid_request_error", errorCode: "invalid_api_key"), "bad key")),

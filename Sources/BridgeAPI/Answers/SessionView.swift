@@ -1,5 +1,6 @@
 import EventLog
 import Realtime
+import Sessions
 
 /// The session object of API.md section 3.
 enum SessionView {
@@ -7,32 +8,34 @@ enum SessionView {
     ///   - lastEventID: where the stored history ends: a cursor after everything the object can tell.
     static func value(_ record: SessionRecord, lastEventID: EventPosition, itemCount: Int, activeResponseID: String?) -> JSONValue {
         let isConnected = record.status == .active
-        return .object([
-            ("id", .string(record.id)), ("object", "realtime.session"), ("status", .string(record.status.rawValue)),
-            ("created_at", .int(record.createdAt)),
-            // A session lives until it is closed; only its upstream connections expire.
-            ("expires_at", .null),
-            ("model", .string(orNull: record.model)), ("dialect", .string(record.dialect.rawValue)),
-            ("session", .raw(orNull: record.configuration)),
-            (
-                "upstream",
-                .object([
-                    ("name", .string(record.upstreamName)), ("dialect", .string(record.upstreamDialect.rawValue)),
-                    ("session_id", .string(orNull: isConnected ? record.upstreamSessionID : nil)), ("generation", .int(record.generation)),
-                    ("expires_at", .int(orNull: isConnected ? record.upstreamExpiresAt : nil)),
-                ])
-            ),
-            ("active_response_id", .string(orNull: activeResponseID)), ("last_event_id", .string(lastEventID.description)),
-            ("item_count", .int(itemCount)),
-            (
-                "usage",
-                .object([
-                    ("total_tokens", .int(record.usage.totalTokens)), ("input_tokens", .int(record.usage.inputTokens)),
-                    ("output_tokens", .int(record.usage.outputTokens)),
-                ])
-            ),
-            ("metadata", .raw(record.metadata)),
-        ])
+        return .object(
+            [
+                ("id", .string(record.id)), ("object", "realtime.session"), ("status", .string(record.status.rawValue)),
+                ("created_at", .int(record.createdAt)),
+                // Without a `max_duration` a session lives until it is closed; only its upstream connections expire.
+                ("expires_at", .int(orNull: record.expiresAt)),
+                ("model", .string(orNull: record.model)), ("dialect", .string(record.dialect.rawValue)),
+                ("session", .raw(orNull: record.configuration)),
+                (
+                    "upstream",
+                    .object([
+                        ("name", .string(record.upstreamName)), ("dialect", .string(record.upstreamDialect.rawValue)),
+                        ("session_id", .string(orNull: isConnected ? record.upstreamSessionID : nil)),
+                        ("generation", .int(record.generation)),
+                        ("expires_at", .int(orNull: isConnected ? record.upstreamExpiresAt : nil)),
+                    ])
+                ),
+                ("active_response_id", .string(orNull: activeResponseID)), ("last_event_id", .string(lastEventID.description)),
+                ("item_count", .int(itemCount)),
+                (
+                    "usage",
+                    .object([
+                        ("total_tokens", .int(record.usage.totalTokens)), ("input_tokens", .int(record.usage.inputTokens)),
+                        ("output_tokens", .int(record.usage.outputTokens)),
+                    ])
+                ),
+                ("metadata", .raw(record.metadata)),
+            ] + SessionSettings(json: record.settings).members)
     }
 
     static func value(_ summary: SessionSummary) -> JSONValue {

@@ -15,13 +15,9 @@ struct BodyFields: Sendable {
     }
 
     /// Refuses what is not there to be set, so that no misspelt field is ignored.
-    /// - Parameter later: fields of the contract that this version does not offer.
-    func check(known: [String], later: [String] = []) throws(APIError) {
+    func check(known: [String]) throws(APIError) {
         for (name, _) in json.members where !known.contains(name) {
             let param = String(name.prefix(64))
-            if later.contains(name) {
-                throw APIError(.badRequest, code: "parameter_not_available", "'\(param)' is not available yet.", param: param)
-            }
             let names = known.isEmpty ? "none is" : "there is \(known.joined(separator: ", "))"
             throw APIError(.badRequest, code: "unknown_parameter", "The field '\(param)' is not known here; \(names).", param: param)
         }
@@ -38,6 +34,19 @@ struct BodyFields: Sendable {
 
     func bool(_ name: String) throws(APIError) -> Bool? {
         try read(name, "true or false", \.bool)
+    }
+
+    func int(_ name: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
+        try read(name, "a whole number from \(range.lowerBound) to \(range.upperBound)") {
+            $0.int.flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+
+    /// One of a closed set of words.
+    func choice<Choice: RawRepresentable & CaseIterable>(_ name: String, as type: Choice.Type) throws(APIError) -> Choice?
+    where Choice.RawValue == String {
+        let words = Choice.allCases.map(\.rawValue)
+        return try read(name, words.dropLast().joined(separator: ", ") + " or " + words[words.count - 1]) { $0.string.flatMap(Choice.init) }
     }
 
     func object(_ name: String) throws(APIError) -> JSON? {

@@ -43,6 +43,8 @@ enum RouteTable {
             .post, session + "/events", "sendEvents", query: stream, body: .jsonOrLines, honoursPrefer: true, isEventStream: true,
             handler: EventStreamRoutes.post),
 
+        Route(.get, "/v1/upstreams", "listUpstreams", handler: UpstreamRoutes.list),
+
         Route(.get, "/livez", "getLiveness", access: .probe, query: ["verbose"], handler: ServiceRoutes.liveness),
         Route(.get, "/readyz", "getReadiness", access: .probe, query: ["verbose"], handler: ServiceRoutes.readiness),
         Route(.get, "/metrics", "getMetrics", handler: ServiceRoutes.metrics),

@@ -45,6 +45,7 @@ enum ServiceRoutes {
         page.add("log_bytes_total", .counter, "Bytes stored with them, overhead included.", log.bytes)
         page.add("log_waiting_entries", .gauge, "Entries that wait for their transaction.", log.waitingEntries)
         page.add("log_healthy", .gauge, "1 while commits succeed.", api.log.isHealthy ? 1 : 0)
+        page.add(api.poolStatus())
         return Response(
             status: 200, headers: ["content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store"],
             body: .bytes(Array(page.text.utf8)))

@@ -5,12 +5,11 @@ import Sessions
 
 /// `/v1/sessions` and `/v1/sessions/{session}`.
 enum SessionRoutes {
-    /// Fields of the contract that wait for the parts of the bridge that honour them.
-    private static let later = ["idle_timeout", "max_duration", "on_last_viewer_gone", "from", "up_to"]
+    private static let settingsNames = ["idle_timeout", "max_duration", "on_last_viewer_gone"]
 
     static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let fields = try BodyFields(try await call.body.collect())
-        try fields.check(known: ["model", "session", "upstream", "dialect", "metadata"], later: later)
+        try fields.check(known: ["model", "session", "upstream", "dialect", "metadata", "from", "up_to"] + settingsNames)
         var new = NewSession()
         new.model = try fields.string("model")
         if new.model?.isEmpty == true { throw BodyFields.wrong("model", "a name") }
@@ -20,7 +19,9 @@ enum SessionRoutes {
         // An event takes a text of its own, so that its values are spliced and not the whole body.
         new.configuration = try fields.object("session").map { ClientEventBody.parsed(Array($0.lexeme)) }
         if let metadata = try metadata(fields) { new.metadata = metadata }
-        let session = try await api.directory.create(new, by: connecting(call.caller, to: new.upstream, api))
+        new.settings = try settings(fields)
+        new.from = try origin(fields)
+        let session = try await api.directory.create(new, by: call.caller)
         var response = Response.json(await view(session), status: 201)
         response.headers.add("location", "/v1/sessions/\(session.id)")
         return response
@@ -68,11 +69,11 @@ enum SessionRoutes {
     static func update(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         let fields = try BodyFields(try await call.body.collect())
-        for name in ["model", "upstream"] where fields[name] != nil {
+        for name in ["model", "upstream", "from", "up_to"] where fields[name] != nil {
             throw APIError(
                 .badRequest, code: "invalid_value", "'\(name)' of a session cannot be changed; create another session.", param: name)
         }
-        try fields.check(known: ["session", "dialect", "metadata"], later: later)
+        try fields.check(known: ["session", "dialect", "metadata"] + settingsNames)
         if let dialect = try dialect(fields), dialect != commands.session.dialect {
             throw SessionError(
                 .dialectNotAvailable, "the session speaks \(commands.session.dialect.rawValue) and is offered in that dialect only",
@@ -80,14 +81,15 @@ enum SessionRoutes {
         }
         let configuration = try fields.object("session")
         let metadata = try metadata(fields)
+        let settings = try settings(fields)
         if let configuration {
             let receipt = try await commands.submit(ClientEventBody.make(.sessionUpdate, [("session", JSONValue(configuration))]))
-            // Whatever upstream makes of the rest, and whether or not it says so in time: the metadata are the bridge's own.
-            if let metadata { try await commands.session.setMetadata(metadata) }
+            // Whatever upstream makes of the rest, and whether or not it says so in time: these are the bridge's own.
+            try await set(metadata, settings, of: commands.session)
             let result = try await commands.result(of: receipt, until: .confirmed)
             if case .accepted = result { return Commands.accepted(receipt) }
-        } else if let metadata {
-            try await commands.session.setMetadata(metadata)
+        } else {
+            try await set(metadata, settings, of: commands.session)
         }
         return .json(await view(commands.session))
     }
@@ -104,10 +106,31 @@ enum SessionRoutes {
             activeResponseID: await session.activeResponseID)
     }
 
-    /// A caller's own credential goes to the default upstream, to others only where the operator says so.
-    private static func connecting(_ caller: Caller, to upstream: String?, _ api: BridgeAPI) -> Caller {
-        guard let upstream, !api.configuration.passThroughUpstreams.contains(upstream) else { return caller }
-        return Caller(owner: caller.owner, seesAll: caller.seesAll, seesOwnerless: caller.seesOwnerless)
+    private static func set(_ metadata: [UInt8]?, _ settings: SessionSettings, of session: Session) async throws(SessionError) {
+        if let metadata { try await session.setMetadata(metadata) }
+        if settings != SessionSettings() { try await session.setSettings(settings) }
+    }
+
+    private static func settings(_ fields: BodyFields) throws(APIError) -> SessionSettings {
+        SessionSettings(
+            idleTimeout: try fields.int("idle_timeout", in: SessionSettings.idleTimeouts),
+            maxDuration: try fields.int("max_duration", in: SessionSettings.maxDurations),
+            onLastViewerGone: try fields.choice("on_last_viewer_gone", as: SessionSettings.OnLastViewerGone.self))
+    }
+
+    private static func origin(_ fields: BodyFields) throws(APIError) -> NewSession.Origin? {
+        let (session, item) = (try fields.string("from"), try fields.string("up_to"))
+        if session?.isEmpty == true { throw BodyFields.wrong("from", "the id of a session") }
+        if item?.isEmpty == true { throw BodyFields.wrong("up_to", "the id of an item") }
+        guard let session else {
+            guard item == nil else {
+                throw APIError(
+                    .badRequest, code: "invalid_value", "'up_to' says how far the session of 'from' is taken over; 'from' is missing.",
+                    param: "up_to")
+            }
+            return nil
+        }
+        return NewSession.Origin(session: session, upTo: item)
     }
 
     private static func dialect(_ fields: BodyFields) throws(APIError) -> Dialect? {

@@ -38,6 +38,8 @@ final class StreamRegistry: Sendable {
         /// The second up to which all were ticked.
         var tickedSecond = 0
         var isDraining = false
+        /// Sessions whose number of open streams has changed since somebody looked.
+        var viewerChanges: Set<String> = []
     }
 
     private let configuration: Configuration
@@ -47,6 +49,9 @@ final class StreamRegistry: Sendable {
     let unixSeconds: @Sendable () -> Int
     private let begin: ContinuousClock.Instant
     private let state = NIOLockedValueBox(State())
+    /// Says that ``takeViewerChanges()`` has something; a latch, since one look takes all. For one reader.
+    let viewerChanges: AsyncStream<Void>
+    private let viewersChanged: AsyncStream<Void>.Continuation
 
     /// What heartbeats may come late by.
     private static let grain = Duration.seconds(1)
@@ -61,6 +66,7 @@ final class StreamRegistry: Sendable {
         self.unixSeconds = unixSeconds
         self.random = random
         begin = now()
+        (viewerChanges, viewersChanged) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Ticks until the task is cancelled. Without it streams have no heartbeat and no last hour, and waiting pages wait on.
@@ -98,8 +104,10 @@ final class StreamRegistry: Sendable {
             state.gauges.open += 1
             state.gauges.opened += 1
             state.nextNumber += 1
+            state.viewerChanges.insert(session)
             return .success(state.nextNumber)
         }
+        if case .success = outcome { viewersChanged.yield() }
         let age = configuration.maximumAge * (0.8 + 0.2 * random())
         return StreamSeat(registry: self, number: try outcome.get(), session: session, age: age)
     }
@@ -122,6 +130,21 @@ final class StreamRegistry: Sendable {
         milliseconds + Int(Double(milliseconds) * random())
     }
 
+    // MARK: Viewers
+
+    /// The sessions whose viewers came or went since the last call. Those who go because the bridge stops have not left by themselves,
+    /// and are not told of.
+    func takeViewerChanges() -> [String] {
+        state.withLockedValue { state in
+            defer { state.viewerChanges = [] }
+            return Array(state.viewerChanges)
+        }
+    }
+
+    func viewers(of session: String) -> Int {
+        state.withLockedValue { $0.perSession[session, default: 0] }
+    }
+
     // MARK: The seats' calls
 
     func attach(_ member: any StreamMember, as number: Int, nextTick: ContinuousClock.Instant) {
@@ -138,8 +161,10 @@ final class StreamRegistry: Sendable {
             state.gauges.open -= 1
             let left = state.perSession[session, default: 0] - 1
             state.perSession[session] = left > 0 ? left : nil
+            if !state.isDraining { state.viewerChanges.insert(session) }
             return state.members.removeValue(forKey: number)
         }
+        viewersChanged.yield()
         // Let go outside of the lock: it may be the last reference.
         withExtendedLifetime(member) {}
     }

@@ -17,6 +17,7 @@ package struct UpstreamPoolLimits: Sendable {
         minimum: Int = 0, maximum: Int = 8, maximumKeys: Int = 64, handshakesAtOnce: Int = 8, maximumWaiting: Int = 256,
         failuresToOpenCircuit: Int = 5
     ) {
+        precondition(handshakesAtOnce > 0 && failuresToOpenCircuit > 0, "nothing could ever be opened")
         self.minimum = minimum
         self.maximum = maximum
         self.maximumKeys = maximumKeys

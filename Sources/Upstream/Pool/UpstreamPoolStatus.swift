@@ -36,9 +36,19 @@ package struct UpstreamPoolStatus: Sendable, Equatable {
     package var backOffUntilMilliseconds: Int?
     package var circuit: Circuit = .closed
 
+    package init(name: String) {
+        self.name = name
+    }
+
     package struct HandshakeMilliseconds: Sendable, Equatable {
         package var last: Int
         package var p50: Int
         package var p99: Int
+
+        package init(last: Int, p50: Int, p99: Int) {
+            self.last = last
+            self.p50 = p50
+            self.p99 = p99
+        }
     }
 }
