@@ -19,7 +19,8 @@ extension SessionStateMachine {
             // While something is owed, its end is what is waited for.
             case .ready where isCalm:
                 if isBetweenTurns { deadlines.append(lastFrameAt + SessionTimes.settling) }
-                if let age { deadlines.append(age.last) }
+                if let age { deadlines.append(max(age.last, lastFrameAt + SessionTimes.lastWords)) }
+                if successor?.holdsCommands == true { deadlines.append(lastFrameAt + SessionTimes.lastWords) }
             case .ready, .opening, nil: break
             }
         }
@@ -67,8 +68,9 @@ extension SessionStateMachine {
         case .opening:
             return []
         case .ready(let next, let created, let openedAt):
-            guard isCalm, successor.holdsCommands || mustLeave(at: now) || (isBetweenTurns && now >= lastFrameAt + SessionTimes.settling)
-            else { return [] }
+            let quiet = now - lastFrameAt
+            let isUrgent = successor.holdsCommands || mustLeave(at: now)
+            guard isCalm, isUrgent && quiet >= SessionTimes.lastWords || isBetweenTurns && quiet >= SessionTimes.settling else { return [] }
             self.successor = nil
             switchReason = successor.reason
             // All that was sent is answered; what was not waits in the queue.
@@ -93,6 +95,12 @@ extension SessionStateMachine {
         successor.state = .waiting(until: now + Reconnection.wait(afterFailures: successor.failures))
         self.successor = successor
         return []
+    }
+
+    /// The open connection is left in a moment, and what is asked for until then goes to the next one.
+    func isLeaving(at now: Int) -> Bool {
+        guard case .ready = successor?.state else { return false }
+        return isCalm && mustLeave(at: now)
     }
 
     private func mustLeave(at now: Int) -> Bool { age.map { now >= $0.last } ?? false }
