@@ -82,7 +82,8 @@ struct UpstreamRecord {
         let decoder = JSONDecoder()
         let newline = UInt8(ascii: "\n")
         var byNumber: [Int: Int] = [:]
-        for line in text.prefix((text.lastIndex(of: newline) ?? text.startIndex - 1) + 1 - text.startIndex).split(separator: newline) {
+        let whole = text.lastIndex(of: newline).map { text[...$0] } ?? Data()
+        for line in whole.split(separator: newline) {
             let line = try decoder.decode(Line.self, from: Data(line))
             guard let number = line.connection else {
                 refusals += line.mark == "refused" ? 1 : 0
