@@ -11,6 +11,8 @@ package struct Projection: Sendable {
     /// The last `session` object that upstream sent.
     package var configuration: [UInt8]?
     package private(set) var usage = UsageTotals()
+    /// Responses in progress, in the order of their creation: few of the many that a session has, and asked for at each of its events.
+    private var openResponses: [String] = []
     private var calls = FunctionCalls()
     /// Which response an item that is being produced belongs to, until the conversation names the item.
     private var outputItems: [String: String] = [:]
@@ -32,18 +34,19 @@ package struct Projection: Sendable {
             }
         }
         for response in responses { self.responses[response.id] = response.doneSeq == nil ? response : response.withoutObject }
+        openResponses = responses.filter { $0.doneSeq == nil }.sorted { $0.createdSeq < $1.createdSeq }.map(\.id)
         self.configuration = configuration
         self.usage = usage
     }
 
     /// The response that writes to the default conversation now; there is at most one (PROTOCOL.md section 6).
-    package var activeResponse: ResponseRecord? {
-        responses.values.first { $0.doneSeq == nil && !$0.isOutOfBand }
-    }
+    package var activeResponse: ResponseRecord? { responsesInProgress.first { !$0.isOutOfBand } }
 
-    package var responsesInProgress: [ResponseRecord] {
-        responses.values.filter { $0.doneSeq == nil }.sorted { $0.createdSeq < $1.createdSeq }
-    }
+    /// In the order of their creation.
+    package var responsesInProgress: [ResponseRecord] { openResponses.compactMap { responses[$0] } }
+
+    /// Whether any response is in progress.
+    package var isResponding: Bool { !openResponses.isEmpty }
 
     /// The conversation as it stands, in its order.
     package var conversation: [ItemRecord] { ItemChain.ordered(Array(items.values)).filter { !$0.isDeleted } }
@@ -81,7 +84,10 @@ package struct Projection: Sendable {
             event.itemID.map { calls.remove($0) }
             return change(event.itemID, seq) { $0.isDeleted = true }
         case .conversationItemTruncated:
-            return change(event.itemID, seq) { $0.truncatedAtMilliseconds = event.json["audio_end_ms"]?.int }
+            return change(event.itemID, seq) {
+                // What was cut once is gone: a later cut behind it, which only the bridge tells of an item that is text by now, gives none back.
+                $0.truncatedAtMilliseconds = [$0.truncatedAtMilliseconds, event.json["audio_end_ms"]?.int].compactMap { $0 }.min()
+            }
         case .conversationItemInputAudioTranscriptionCompleted:
             return transcribed(event, seq)
         case .responseCreated:
@@ -172,6 +178,7 @@ package struct Projection: Sendable {
             id: id, createdSeq: seq, status: response["status"]?.string ?? "in_progress", json: Array(response.lexeme),
             token: CorrelationToken.read(from: response), isOutOfBand: response["conversation_id"]?.isNull == true)
         responses[id] = record
+        openResponses.append(id)
         return [.response(record)]
     }
 
@@ -183,6 +190,7 @@ package struct Projection: Sendable {
         record.json = Array(response.lexeme)
         record.doneSeq = seq
         responses[id] = record.withoutObject
+        openResponses.removeAll { $0 == id }
         usage.add(response["usage"])
         outputItems = outputItems.filter { $0.value != id }
         let open = items.values.filter { $0.responseID == id && $0.status == "in_progress" }.sorted { $0.createdSeq < $1.createdSeq }

@@ -15,7 +15,7 @@ package struct ItemRecord: Sendable, Equatable {
     package var responseID: String?
     /// Bytes of assistant audio produced so far, in the session's output format, counted from the deltas.
     package var producedAudioBytes: Int
-    /// Where `conversation.item.truncated` has cut its audio; nil if it was not.
+    /// Where `conversation.item.truncated` has cut its audio, the earliest of several; nil if it was not.
     package var truncatedAtMilliseconds: Int?
     /// Deleted items stay in the chain, so that their ids are not used again and their successors keep their place.
     package var isDeleted: Bool

@@ -11,8 +11,8 @@ extension SQLiteEventStore {
         try removeInput(of: item, in: session, db)
         let bytes = input.bytes
         guard bytes.count <= inputBytesPerSession - ItemInput.overheadBytes, try !Self.isDeleted(item, in: session, db) else { return }
-        try db.cachedStatement(sql: "INSERT INTO item_input (session, item, kind, bytes, content) VALUES (?, ?, ?, ?, ?)")
-            .execute(arguments: [session, item, input.kind.rawValue, bytes.count, Data(bytes)])
+        try db.cachedStatement(sql: "INSERT INTO item_input (session, item, kind, format, bytes, content) VALUES (?, ?, ?, ?, ?, ?)")
+            .execute(arguments: [session, item, input.kind.rawValue, input.format, bytes.count, Data(bytes)])
         try removeOldInputs(of: session, db)
     }
 
@@ -27,8 +27,8 @@ extension SQLiteEventStore {
         try removeInput(of: item, in: session, db)
         try db.cachedStatement(
             sql: """
-                INSERT INTO item_input (session, item, kind, bytes, content)
-                SELECT ?, item, kind, bytes, content FROM item_input WHERE key = ?
+                INSERT INTO item_input (session, item, kind, format, bytes, content)
+                SELECT ?, item, kind, format, bytes, content FROM item_input WHERE key = ?
                 """
         ).execute(arguments: [session, original])
         try removeOldInputs(of: session, db)
@@ -79,7 +79,7 @@ extension SQLiteEventStore {
         try await read { db in
             let row = try Row.fetchOne(
                 try db.cachedStatement(
-                    sql: "SELECT kind, content FROM item_input WHERE session = (SELECT key FROM session WHERE id = ?) AND item = ?"),
+                    sql: "SELECT kind, format, content FROM item_input WHERE session = (SELECT key FROM session WHERE id = ?) AND item = ?"),
                 arguments: [id, itemID])
             return try row.map(ItemInput.init)
         }
@@ -108,10 +108,17 @@ extension ItemInput {
         }
     }
 
+    fileprivate var format: String? {
+        switch self {
+        case .audio(_, let format): format
+        case .item: nil
+        }
+    }
+
     fileprivate init(_ row: Row) throws {
         let content = try row.withUnsafeData(named: "content") { data in data.map { [UInt8]($0) } ?? [] }
         switch Kind(rawValue: row["kind"]) {
-        case .audio: self = .audio(content)
+        case .audio: self = .audio(content, format: row["format"])
         case .item: self = .item(content)
         case nil: throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "an input's kind has no meaning")
         }

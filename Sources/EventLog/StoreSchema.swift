@@ -115,8 +115,10 @@ enum StoreSchema {
                         session INTEGER NOT NULL,
                         item TEXT NOT NULL,
                         kind TEXT NOT NULL,
+                        format TEXT,
                         bytes INTEGER NOT NULL,
-                        content BLOB NOT NULL
+                        content BLOB NOT NULL,
+                        CHECK (kind <> 'audio' OR format IS NOT NULL)
                     ) STRICT;
                     CREATE UNIQUE INDEX item_input_item ON item_input (session, item);
                     CREATE INDEX item_input_session ON item_input (session);

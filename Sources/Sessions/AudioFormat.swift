@@ -12,6 +12,17 @@ package struct AudioFormat: Sendable, Equatable {
 
     package var bytesPerSecond: Int { bytesPerSample * samplesPerSecond }
 
+    /// How its bytes are to be read: equal for formats that are the same sound under several names. Stored with kept audio.
+    ///
+    /// All samples of two bytes are the same PCM, called `pcm16`, `audio/pcm` or what a vendor likes; those of one byte are not.
+    var encoding: String {
+        switch name {
+        case "g711_ulaw", "audio/pcmu": "g711_ulaw/\(samplesPerSecond)"
+        case "g711_alaw", "audio/pcma": "g711_alaw/\(samplesPerSecond)"
+        default: "pcm\(8 * bytesPerSample)/\(samplesPerSecond)"
+        }
+    }
+
     package func milliseconds(bytes: Int) -> Int {
         bytes * 1_000 / bytesPerSecond
     }

@@ -135,7 +135,7 @@ struct InputAudioLedger: Sendable {
     /// The caller's audio has another format from now on. What was sent in the old one and is in no item yet cannot be kept, since its
     /// bytes would be misread. The same sound under another name is no other format.
     mutating func reformatted(_ format: AudioFormat) {
-        guard !Self.readAlike(format, self.format) else { return }
+        guard format.encoding != self.format.encoding else { return }
         earlierMilliseconds += self.format.milliseconds(bytes: position - formatStart)
         formatStart = position
         self.format = format
@@ -167,11 +167,6 @@ struct InputAudioLedger: Sendable {
     }
 
     // MARK: Inside
-
-    /// All samples of two bytes are the same PCM, called `pcm16`, `audio/pcm` or what a vendor likes; those of one byte are not.
-    private static func readAlike(_ a: AudioFormat, _ b: AudioFormat) -> Bool {
-        a.samplesPerSecond == b.samplesPerSecond && a.bytesPerSample == b.bytesPerSample && (a.bytesPerSample == 2 || a.name == b.name)
-    }
 
     private func position(ofMillisecond millisecond: Int) -> Int {
         // Upstream's numbers are not trusted with arithmetic: beyond this, 24 days, is no time of a connection.

@@ -16,7 +16,7 @@ enum ItemLoss: String, Sendable, CaseIterable {
     case notReplayable = "not_replayable"
     /// The protocol's limit for ids of clients' making is 32 characters; servers may make longer ones.
     case idTooLong = "id_too_long"
-    /// The caller's audio is not there any more, and it has no transcript.
+    /// The caller's audio is not there any more, or is in a format that the connection does not take now, and it has no transcript.
     case audioNotKept = "audio_not_kept"
     case imageNotKept = "image_not_kept"
     /// Nothing was said in it.

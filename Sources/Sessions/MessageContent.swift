@@ -19,15 +19,17 @@ struct MessageContent {
     /// - Parameters:
     ///   - item: the item as upstream spells it, without the bytes of audio.
     ///   - input: what the caller gave for it, if that is still there.
+    ///   - inputFormat: the one in which the new connection takes audio; what was committed in another one would be noise there, and is
+    ///     not given again.
     static func user(_ item: JSON, input: ItemInput?, inputFormat: AudioFormat) -> MessageContent {
         var content = MessageContent()
         let stored = item["content"]?.elements ?? []
         var source = stored
         var committed: [UInt8]?
         switch input {
-        case .audio(let bytes):
-            committed = bytes
-            if source.isEmpty { content.addAudio(encoded: nil, committed: bytes, transcript: nil, inputFormat) }
+        case .audio(let bytes, let format):
+            if format == inputFormat.encoding { committed = bytes }
+            if source.isEmpty { content.addAudio(encoded: nil, committed: committed, transcript: nil, inputFormat) }
         case .item(let bytes):
             // The caller's own parts are what upstream was given; only a transcript can have come to them since.
             let own = (try? JSON.parse(bytes, maximumDepth: 256, refusingDuplicates: false))?["content"]?.elements ?? []

@@ -26,7 +26,7 @@ struct RehydrationPlan: Sendable {
         }
 
         /// The `item` object of its `conversation.item.create`, and how that differs from what the item was: an ``ItemAlteration`` or what
-        /// of it is missing. Nil if it needs an input that is gone and has no other form.
+        /// of it is missing. Nil if it needs an input that is gone, or is audio in another format, and has no other form.
         /// - Parameter input: not looked at unless ``usesInput``.
         func item(input: ItemInput?) -> (bytes: [UInt8], alteration: String?)? {
             switch form {
@@ -39,10 +39,12 @@ struct RehydrationPlan: Sendable {
             }
         }
 
-        /// Why ``item(input:)`` gives nothing without an input.
+        /// Why ``item(input:)`` gives nothing without an input that is of use.
         var whyWithoutInput: String {
             guard case .needsInput(let stored, let format) = form else { return ItemLoss.notReplayable.rawValue }
-            return (Self.content(stored, nil, format).loss ?? .audioNotKept).rawValue
+            let loss = Self.content(stored, nil, format).loss
+            // A server that shows no part of it took the caller's audio all the same.
+            return (loss == .empty ? .audioNotKept : loss ?? .audioNotKept).rawValue
         }
 
         private static func content(_ stored: [UInt8], _ input: ItemInput?, _ format: AudioFormat) -> MessageContent {

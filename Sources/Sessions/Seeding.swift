@@ -36,7 +36,7 @@ struct Seeding: Sendable {
         case going([Message])
         /// - Parameter session: the `session` object as upstream last sent it.
         case finished(Report, session: [UInt8]?)
-        /// Upstream does not take the configuration; the connection is of no use.
+        /// Upstream does not take the configuration; the connection is of no use. Trouble of upstream's own is no refusal: its close follows.
         case refused(RealtimeError)
     }
 
@@ -52,6 +52,8 @@ struct Seeding: Sendable {
     private struct ItemInFlight {
         let eventID: String
         let seed: RehydrationPlan.Seed
+        /// An error that named no event came, and of all items that it could mean this one was sent first.
+        var doubt: RealtimeError?
     }
 
     private let dialect: Dialect
@@ -127,6 +129,7 @@ struct Seeding: Sendable {
             let item = inFlight.remove(at: index).seed.itemID
             confirmed.append(item)
             if event.name == .conversationItemAdded { undone.insert(item) }
+            answered(at: index)
             return sendItems()
         case .conversationItemDone:
             if let item = event.itemID { undone.remove(item) }
@@ -161,21 +164,46 @@ struct Seeding: Sendable {
     }
 
     private mutating func failed(_ error: RealtimeError) -> Outcome {
+        // Those that never name an event leave the member out or empty.
+        let named = error.eventID.flatMap { $0.isEmpty ? nil : $0 }
+        // It answers nothing: the end follows, or nothing does, and then its owner's patience ends it.
+        if named == nil, error.code == "session_expired" { return .going([]) }
         switch state {
         case .configuring(let eventID), .restoring(let eventID):
-            // Nothing else is unanswered, so an error that names nothing can only mean this.
-            guard error.eventID == eventID || error.eventID == nil else { return .going([]) }
+            guard named == eventID || named == nil && isRefusal(error) else { return .going([]) }
             state = .ended
             return .refused(error)
         case .items:
-            let index =
-                error.eventID.map { id in inFlight.firstIndex { $0.eventID == id } } ?? (echoesEventIDs ? nil : inFlight.indices.first)
-            guard let index else { return .going([]) }
-            lose(at: index, why: error.code ?? ItemLoss.refused.rawValue)
+            if let named {
+                guard let index = inFlight.firstIndex(where: { $0.eventID == named }) else { return .going([]) }
+                lose(at: index, why: error)
+                answered(at: index)
+            } else {
+                guard let index = inFlight.firstIndex(where: { $0.doubt == nil }) else { return .going([]) }
+                inFlight[index].doubt = error
+            }
             return sendItems()
         case .new, .ended:
             return .going([])
         }
+    }
+
+    /// Whether an error that names no event refuses the update: nothing else is unanswered, so where errors never name one it can mean
+    /// nothing else, unless the server is in trouble of its own, which passes.
+    private func isRefusal(_ error: RealtimeError) -> Bool { !echoesEventIDs && error.type != "server_error" }
+
+    /// Upstream answers in the order in which it is asked. So when the item that was at that place is answered, errors that named nothing
+    /// meant the doubted ones that were sent before it; and where it was doubted itself, those behind it are doubted for nothing.
+    private mutating func answered(at index: Int) {
+        var next = 0
+        for _ in 0..<index {
+            if let doubt = inFlight[next].doubt { lose(at: next, why: doubt) } else { next += 1 }
+        }
+        for index in inFlight.indices { inFlight[index].doubt = nil }
+    }
+
+    private mutating func lose(at index: Int, why error: RealtimeError) {
+        lose(at: index, why: error.code ?? ItemLoss.refused.rawValue)
     }
 
     private mutating func lose(at index: Int, why: String) {
@@ -188,6 +216,20 @@ struct Seeding: Sendable {
 
     private mutating func sendItems() -> Outcome {
         state = .items
+        var messages = fillWindow()
+        // With no other item on its way that an error could have meant, it is settled.
+        while !inFlight.isEmpty, inFlight.allSatisfy({ $0.doubt != nil }) {
+            while let doubt = inFlight.first?.doubt { lose(at: 0, why: doubt) }
+            messages += fillWindow()
+        }
+        guard inFlight.isEmpty else { return .going(messages) }
+        guard let restoration else { return finished() }
+        let event = update(restoration)
+        state = .restoring(eventID: event.eventID)
+        return .going([.event(event)])
+    }
+
+    private mutating func fillWindow() -> [Message] {
         var messages: [Message] = []
         while inFlight.count < window, let seed = waiting.popFirst() {
             if let call = seed.answersCall, missingCalls.contains(call) {
@@ -198,11 +240,7 @@ struct Seeding: Sendable {
             inFlight.append(item)
             messages.append(.item(seed, eventID: item.eventID))
         }
-        guard inFlight.isEmpty else { return .going(messages) }
-        guard let restoration else { return finished() }
-        let event = update(restoration)
-        state = .restoring(eventID: event.eventID)
-        return .going([.event(event)])
+        return messages
     }
 
     private mutating func finished() -> Outcome {

@@ -25,6 +25,7 @@ package actor Session {
     private var isStopped = false
     /// Comes when the session's first connection holds the conversation, or cannot be given it.
     private let opening = Promise<SessionError?>()
+    private var isOpening = true
     /// Wakes the machine at its next deadline; a later one waits until this one has fired.
     private var alarm: (at: Int, task: Task<Void, Never>)?
     /// The caller's own credential, where credentials are passed through.
@@ -178,10 +179,11 @@ package actor Session {
     // MARK: Life
 
     /// Ends it for good and waits until that is stored.
-    package func close(reason: String) async {
-        guard !isBroken, !isRetired else { return }
+    /// - Throws: `.storeUnavailable` if it cannot be; then it is not ended.
+    func close(reason: String) async throws(SessionError) {
+        guard !isBroken, !isRetired else { throw SessionError(.storeUnavailable, "the session's end cannot be stored at the moment") }
         act(machine.close(reason: reason, at: Self.wallClock / 1_000))
-        await flush()
+        guard await flush() else { throw SessionError(.storeUnavailable, "the session's end could not be stored") }
         history.markEnded()
     }
 
@@ -198,14 +200,15 @@ package actor Session {
         await suspend(reason: "bridge_stopped")
     }
 
-    /// Waits until everything enqueued so far is stored, or cannot be.
-    private func flush() async {
-        let stored = Promise<Void>()
+    /// Waits until everything enqueued so far is stored; false if it cannot be.
+    @discardableResult
+    private func flush() async -> Bool {
+        let stored = Promise<Bool>()
         history.append(
-            LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, changes: [], record: machine.record) { _ in
-                stored.fulfil(())
+            LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, changes: [], record: machine.record) { result in
+                stored.fulfil((try? result.get()) != nil)
             })
-        _ = await stored.value(within: .seconds(15))
+        return await stored.value(within: .seconds(15)) ?? false
     }
 
     /// Takes over the connection that the session was created with, and waits until its `session.created` is stored.
@@ -245,10 +248,16 @@ package actor Session {
                 }
             }
         }
-        if machine.link.isOpen { opening.fulfil(nil) }
-        if machine.link.isNone || machine.link.isEnded, let failure = machine.failure { opening.fulfil(failure) }
+        if isOpening { tellOfOpening() }
         tellOfRoom()
         arm()
+    }
+
+    private func tellOfOpening() {
+        let isOver = machine.link.isNone || machine.link.isEnded
+        guard isOver || machine.link.isOpen else { return }
+        isOpening = false
+        opening.fulfil(isOver ? machine.failure ?? SessionError(.sessionClosed, "the session was closed while it was created") : nil)
     }
 
     /// The socket has taken it.

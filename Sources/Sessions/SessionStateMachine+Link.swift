@@ -83,6 +83,7 @@ extension SessionStateMachine {
         _ id: LinkID, _ report: Seeding.Report, undone: Set<String>, session: [UInt8]?, at now: Int
     ) -> [Action] {
         let isFirst = origin != nil
+        let lost = report.lost + (origin?.unfinished ?? [])
         if !isFirst { projection.configuration = session }
         let reason = isFirst ? "forked" : switchReason ?? "resumed"
         origin = nil
@@ -95,8 +96,8 @@ extension SessionStateMachine {
         let lostAudio = isDetectingVoice ? 0 : ledger.droppedMilliseconds
         restoreQueue()
         let event = BridgeEvent.switched(
-            reason: reason, generation: record.generation, stateRestored: report.lost.isEmpty && lostAudio == 0,
-            itemsReplayed: report.replayed, itemsLost: report.lost.map { ($0.id, $0.why) },
+            reason: reason, generation: record.generation, stateRestored: lost.isEmpty && lostAudio == 0,
+            itemsReplayed: report.replayed, itemsLost: lost.map { ($0.id, $0.why) },
             itemsAltered: report.altered.map { ($0.id, $0.why) }, inputAudioLostMilliseconds: lostAudio)
         var actions = logged(event)
         if isCutUntold {
@@ -118,6 +119,8 @@ extension SessionStateMachine {
         lastFrameAt = now
         lastAskedAt = now
         voiced = []
+        hasServed = false
+        expiredAt = nil
         awaitedTranscripts = []
     }
 
@@ -148,7 +151,11 @@ extension SessionStateMachine {
         // The last words about what was seeded: they are no part of the conversation either, and show items as they were made again.
         if let event, event.name == .conversationItemDone, let item = event.itemID, seededUndone.remove(item) != nil { return [] }
         lastActivityAt = now
-        return entered(frame, event, secrets) + flush(at: now) + advance(at: now)
+        var actions = entered(frame, event, secrets)
+        // A close follows most of the time, but not always (PROTOCOL.md section 9).
+        if lastError?.code == "session_expired" { expiredAt = expiredAt ?? now }
+        actions += flush(at: now)
+        return actions + advance(at: now)
     }
 
     /// A frame of the conversation, which the log gets.
@@ -187,10 +194,12 @@ extension SessionStateMachine {
     // MARK: Loss
 
     /// No connection could be made.
-    mutating func linkFailed(_ id: LinkID, _ error: SessionError, at now: Int) -> [Action] {
+    /// - Parameter isFinal: none can be made, whenever it is tried.
+    mutating func linkFailed(_ id: LinkID, _ error: SessionError, isFinal: Bool = false, at now: Int) -> [Action] {
         if successor?.id == id { return successorFailed(at: now) }
         guard case .opening(id) = link else { return [] }
-        return attemptFailed(error, at: now)
+        guard isFinal else { return attemptFailed(error, at: now) }
+        return switchReason == nil ? giveUp(error, suspendedReason: nil) : giveUpForGood(error, reason: error.message)
     }
 
     /// A connection is over, whoever ended it. Running responses get their terminal; what waits is answered or sent again.
@@ -207,12 +216,16 @@ extension SessionStateMachine {
             if verdict == .fail { return giveUpForGood(lost, reason: words) }
             return attemptFailed(lost, at: now)
         }
-        if now - openedAt >= Reconnection.stableMilliseconds { failures = 0 }
+        // One that did nothing before it broke is a failed attempt, though its handshake succeeded.
+        failures = hasServed || now - openedAt >= Reconnection.stableMilliseconds ? 0 : failures + 1
+        outageBegan = now
+        voiced = []
         record.status = verdict == .fail ? .failed : .recovering
         var actions = terminals(why: lost.message) + cutsInFlight() + requeue(lost)
         actions += logged(BridgeEvent.disconnected(code: code, reason: reason, willRetry: verdict != .fail))
         if verdict == .fail { return actions + giveUpForGood(lost, reason: words) }
         switchReason = verdict == .renew ? "expired" : "lost"
+        if failures >= Reconnection.attemptsAfterLoss { return actions + giveUp(lost, suspendedReason: "upstream_unavailable") }
         if let successor {
             self.successor = nil
             switch successor.state {
@@ -223,31 +236,34 @@ extension SessionStateMachine {
             case .waiting: break
             }
         }
-        return actions + retry(at: now)
+        // The first attempt after a loss is made at once.
+        return actions + retry(at: now, failures: failures - 1)
     }
 
     private mutating func attemptFailed(_ error: SessionError, at now: Int) -> [Action] {
         // A new session that cannot be given its history is not created.
         guard origin == nil else { return giveUp(error, suspendedReason: nil) }
-        failures += 1
         let hadLink = switchReason != nil
-        if LossPolicy.verdict(error) == .fail {
-            return hadLink ? giveUpForGood(error, reason: error.message) : giveUp(error, suspendedReason: nil)
+        if let pause = error.retryAfterMilliseconds {
+            // Upstream is known to be down, and was not asked: who waits is told when to come back, instead of waiting for nothing.
+            guard hadLink, now - outageBegan < Reconnection.longestOutage else { return giveUp(error, wasLost: hadLink) }
+            downUntil = now + pause
+            return answerUnsent(error) + retry(at: now, failures: failures, atLeast: pause + Int.random(in: 0...pause / 4))
         }
+        failures += 1
         let limit = hadLink ? Reconnection.attemptsAfterLoss : Reconnection.attemptsToWake
-        // Upstream is known to be down: who waits is told when to come back, instead of waiting for nothing.
-        let isDown = !hadLink && error.retryAfterMilliseconds != nil
-        if failures >= limit || isDown { return giveUp(error, suspendedReason: hadLink ? "upstream_unavailable" : nil) }
-        guard let pause = error.retryAfterMilliseconds else { return retry(at: now) }
-        downUntil = now + pause
-        return answerUnsent(error) + retry(at: now, atLeast: pause)
+        return failures >= limit ? giveUp(error, wasLost: hadLink) : retry(at: now, failures: failures)
     }
 
-    private mutating func retry(at now: Int, atLeast: Int = 0) -> [Action] {
+    private mutating func retry(at now: Int, failures: Int, atLeast: Int = 0) -> [Action] {
         let wait = max(Reconnection.wait(afterFailures: failures), atLeast)
         if wait == 0 { return openLink() }
         link = .waiting(until: now + wait)
         return []
+    }
+
+    private mutating func giveUp(_ error: SessionError, wasLost: Bool) -> [Action] {
+        giveUp(error, suspendedReason: wasLost ? "upstream_unavailable" : nil)
     }
 
     /// No further attempt; the next command makes one.
@@ -270,7 +286,8 @@ extension SessionStateMachine {
         failure = error
         record.status = .failed
         record.endReason = reason
-        return answerAll(error) + logged(BridgeEvent.closed(reason: reason)) + ids.map { .closeLink($0) }
+        let failed = SessionError(.sessionFailed, "the session has failed (\(reason))", upstream: error.upstream)
+        return answerAll(error, unsent: failed) + logged(BridgeEvent.closed(reason: reason)) + ids.map { .closeLink($0) }
     }
 
     /// Upstream's end of each running response, which it cannot tell any more; also answers who waits for or cancels it.
@@ -290,20 +307,25 @@ extension SessionStateMachine {
     }
 
     /// Puts what was sent before what waits, as far as it may be sent again (API.md section 8); the rest is answered.
-    private mutating func requeue(_ error: SessionError) -> [Action] {
+    mutating func requeue(_ error: SessionError) -> [Action] {
         let sent = matcher.removeAll()
         let others = unwritten
         unwritten = []
         var again: [Command] = []
         var lost: [CommandID] = []
         var previous: Int?
+        var isAudioLost = false
         for command in (sent + others).sorted(by: { $0.id < $1.id }) where command.kind != .audioAppend {
             var isWhole = true
             if command.kind == .audioCommit || command.kind == .audioClear {
                 isWhole = command.kind == .audioClear || ledger.holdsAll(from: previous)
                 previous = command.audioPosition
             }
-            if command.mayBeSentAgain, isWhole { again.append(command) } else { lost.append(command.id) }
+            // An answer to a turn that upstream will not have is not what was asked for.
+            if isAudioLost, case .responseCreate = command.kind { isWhole = false }
+            let goes = command.mayBeSentAgain && isWhole
+            if goes { again.append(command) } else { lost.append(command.id) }
+            if command.kind == .audioCommit, !goes { isAudioLost = true }
         }
         // Their audio is kept, and goes first.
         let appends = others.filter { $0.kind == .audioAppend && !$0.isKeptAudio }.map(\.id)
@@ -346,7 +368,8 @@ extension SessionStateMachine {
     }
 
     /// Answers everything that waits.
-    mutating func answerAll(_ error: SessionError) -> [Action] {
+    /// - Parameter other: for what upstream was never sent, if that is not the same.
+    mutating func answerAll(_ error: SessionError, unsent other: SessionError? = nil) -> [Action] {
         let lost = SessionError(.upstreamLost, error.message, upstream: error.upstream)
         let sent = matcher.removeAll() + unwritten
         unwritten = []
@@ -355,7 +378,10 @@ extension SessionStateMachine {
         let asked = (sent.filter { !$0.isKeptAudio } + waiting.filter { $0.sendings > 0 }).map(\.id)
         let unsent = waiting.filter { $0.sendings == 0 }.map(\.id)
         let isOver = error.code == .sessionClosed || error.code == .sessionFailed
-        return (asked.isEmpty ? [] : [.fail(asked, isOver ? error : lost)]) + (unsent.isEmpty ? [] : [.fail(unsent, error)])
+        // A connection that broke before it was used has taken nothing.
+        let isUnsent = error.code == .upstreamLost
+        let why = other ?? (isUnsent ? SessionError(.upstreamUnavailable, error.message, upstream: error.upstream) : error)
+        return (asked.isEmpty ? [] : [.fail(asked, isOver ? error : lost)]) + (unsent.isEmpty ? [] : [.fail(unsent, why)])
     }
 }
 

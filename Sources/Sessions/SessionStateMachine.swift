@@ -111,6 +111,12 @@ struct SessionStateMachine: Sendable {
     var openedAt = 0
     /// Attempts in a row that led to no connection that lasted.
     var failures = 0
+    /// When the last connection was lost.
+    var outageBegan = 0
+    /// The open connection has answered something.
+    var hasServed = false
+    /// Upstream has said that the session is over; the close that follows may not come.
+    var expiredAt: Int?
     /// Upstream is known not to take connections before then.
     var downUntil = 0
     /// Why the connection before was left; nil if the session had given it back.
@@ -153,8 +159,6 @@ struct SessionStateMachine: Sendable {
     var lastAskedAt = 0
     /// When the last viewer left; nil while there are some or there never were.
     var lastViewerLeftAt: Int?
-    /// The response in progress was cancelled since the last viewer left.
-    var hasCancelledForViewers = false
 
     /// Commands without an answer yet, sent or queued (API.md section 7).
     static let maximumWaitingCommands = 64
@@ -202,7 +206,7 @@ struct SessionStateMachine: Sendable {
     var unanswered: [Command] { matcher.unanswered + queue.all }
 
     /// Nothing is on its way that memory alone holds.
-    var isAtRest: Bool { link.id == nil && unanswered.isEmpty && ledger.heldRange.isEmpty }
+    var isAtRest: Bool { (link.isNone || link.isEnded) && unanswered.isEmpty && ledger.heldRange.isEmpty }
 
     mutating func newLink() -> LinkID {
         defer { nextLink += 1 }
@@ -227,6 +231,7 @@ struct SessionStateMachine: Sendable {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: configuration)
             }
         }
+        if !matches.isEmpty { hasServed = true }
         changes += kept(event, matches)
         record.configuration = projection.configuration
         record.usage = projection.usage
@@ -260,7 +265,7 @@ struct SessionStateMachine: Sendable {
             if isTranscribing, awaitedTranscripts.count < Self.maximumWaitingCommands { awaitedTranscripts.insert(item) }
             if matches.isEmpty { owesVoiceAnswer = isAnsweringVoice }
             guard let audio = ledger.committed(itemID: item, at: matches.first?.command.audioPosition) else { return [] }
-            return keep(item, .audio(audio), audio.count)
+            return keep(item, .audio(audio, format: AudioFormat.input(of: record, profile).encoding), audio.count)
         case .inputAudioBufferCleared:
             if let position = matches.first?.command.audioPosition { ledger.cleared(at: position) }
         case .responseCreated:

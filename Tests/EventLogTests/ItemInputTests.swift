@@ -7,7 +7,9 @@ import Testing
 /// What upstream never gives back, in every store.
 @Suite(.timeLimit(.minutes(1)))
 struct ItemInputTests {
-    private static func audio(_ bytes: Int, _ byte: UInt8 = 7) -> ItemInput { .audio([UInt8](repeating: byte, count: bytes)) }
+    private static func audio(_ bytes: Int, _ byte: UInt8 = 7) -> ItemInput {
+        .audio([UInt8](repeating: byte, count: bytes), format: "f")
+    }
 
     private static func deleted(_ id: String, seq: Int = 1) -> ProjectionChange {
         var item = ItemRecord.named(id, seq: seq)
@@ -21,16 +23,16 @@ struct ItemInputTests {
         let history = try await log.createSession(.named("a"))
         let other = try await log.createSession(.named("b"))
         let item = Array(#"{"content":[{"type":"input_image"}]}"#.utf8)
-        try await history.commit(1, changes: [.item(.named("u", seq: 1)), .input(itemID: "u", .audio([0, 255, 1]))]).get()
+        try await history.commit(1, changes: [.item(.named("u", seq: 1)), .input(itemID: "u", .audio([0, 255, 1], format: "f"))]).get()
         // For an item that no event has named yet, and without an event.
         try await history.commit(2, changes: [.input(itemID: "i", .item(item))]).get()
-        try await history.commit(nil, changes: [.input(itemID: "none", .audio([]))]).get()
-        try await other.commit(1, changes: [.input(itemID: "u", .audio([9]))]).get()
+        try await history.commit(nil, changes: [.input(itemID: "none", .audio([], format: ""))]).get()
+        try await other.commit(1, changes: [.input(itemID: "u", .audio([9], format: "f"))]).get()
 
-        #expect(try await log.input(of: "u", session: "a") == .audio([0, 255, 1]))
+        #expect(try await log.input(of: "u", session: "a") == .audio([0, 255, 1], format: "f"))
         #expect(try await log.input(of: "i", session: "a") == .item(item))
-        #expect(try await log.input(of: "none", session: "a") == .audio([]))
-        #expect(try await log.input(of: "u", session: "b") == .audio([9]))
+        #expect(try await log.input(of: "none", session: "a") == .audio([], format: ""))
+        #expect(try await log.input(of: "u", session: "b") == .audio([9], format: "f"))
         #expect(try await log.input(of: "i", session: "b") == nil)
         #expect(try await log.input(of: "u", session: "c") == nil)
         #expect(try await log.inputSizes(of: "a") == ["u": 3, "i": item.count, "none": 0])
@@ -54,10 +56,12 @@ struct ItemInputTests {
                 seq: seq, createdAtMilliseconds: 0, frame: [1], cumulativeBytes: seq, startsEpoch: seq == 1 ? 1 : nil)
             return StoreWrite(session: session, event: event, changes: changes, record: nil)
         }
-        try store.commit([write(1, [.input(itemID: "u", .audio([1]))])])
-        let refused = [write(2, [.input(itemID: "u", .audio([2])), .input(itemID: "v", .audio([2]))]), write(2, [])]
+        try store.commit([write(1, [.input(itemID: "u", .audio([1], format: "f"))])])
+        let refused = [
+            write(2, [.input(itemID: "u", .audio([2], format: "f")), .input(itemID: "v", .audio([2], format: "f"))]), write(2, []),
+        ]
         #expect(throws: EventLogError.self) { try store.commit(refused) }
-        #expect(try await store.input(of: "u", session: "a") == .audio([1]))
+        #expect(try await store.input(of: "u", session: "a") == .audio([1], format: "f"))
         #expect(try await store.inputSizes(of: "a") == ["u": 1])
         try store.close()
     }
@@ -71,8 +75,9 @@ struct ItemInputTests {
             try await session.commit(
                 1,
                 changes: [
-                    .item(.named("u", seq: 1)), .input(itemID: "u", .audio([1])), .input(itemID: "early", .audio([2])),
-                    .input(itemID: "other", .audio([3])),
+                    .item(.named("u", seq: 1)), .input(itemID: "u", .audio([1], format: "f")),
+                    .input(itemID: "early", .audio([2], format: "f")),
+                    .input(itemID: "other", .audio([3], format: "f")),
                 ]
             ).get()
         }
@@ -80,7 +85,9 @@ struct ItemInputTests {
         try await history.commit(2, changes: [Self.deleted("u"), Self.deleted("early", seq: 2)]).get()
         #expect(try await log.inputSizes(of: "a") == ["other": 1])
         // What comes too late for it would stay as long as the session.
-        try await history.commit(3, changes: [.input(itemID: "u", .audio([4])), .inputCopied(itemID: "early", fromSession: "b")]).get()
+        try await history.commit(
+            3, changes: [.input(itemID: "u", .audio([4], format: "f")), .inputCopied(itemID: "early", fromSession: "b")]
+        ).get()
         #expect(try await log.inputSizes(of: "a") == ["other": 1])
         #expect(try await log.inputSizes(of: "b") == ["u": 1, "early": 1, "other": 1])
         await log.close()
@@ -92,24 +99,28 @@ struct ItemInputTests {
         let source = try await log.createSession(.named("a"))
         let copy = try await log.createSession(.named("b"))
         try await source.commit(
-            1, changes: [.input(itemID: "u", .audio([1, 2])), .input(itemID: "i", .item([3])), .input(itemID: "x", .audio([4]))]
+            1,
+            changes: [
+                .input(itemID: "u", .audio([1, 2], format: "g/8000")), .input(itemID: "i", .item([3])),
+                .input(itemID: "x", .audio([4], format: "f")),
+            ]
         ).get()
         try await copy.commit(
             1,
             changes: [
-                .input(itemID: "u", .audio([9, 9, 9])), .inputCopied(itemID: "u", fromSession: "a"),
+                .input(itemID: "u", .audio([9, 9, 9], format: "f")), .inputCopied(itemID: "u", fromSession: "a"),
                 .inputCopied(itemID: "i", fromSession: "a"), .inputCopied(itemID: "none", fromSession: "a"),
                 .inputCopied(itemID: "x", fromSession: "none"), .inputCopied(itemID: "u", fromSession: "b"),
             ]
         ).get()
         #expect(try await log.inputSizes(of: "b") == ["u": 2, "i": 1])
-        #expect(try await log.input(of: "u", session: "b") == .audio([1, 2]))
+        #expect(try await log.input(of: "u", session: "b") == .audio([1, 2], format: "g/8000"))
         #expect(try await log.input(of: "i", session: "b") == .item([3]))
         // It is the session's own from then on.
         try await source.commit(2, changes: [Self.deleted("u", seq: 2)]).get()
         try await log.deleteSession("a")
         try await log.applyRetention()
-        #expect(try await log.input(of: "u", session: "b") == .audio([1, 2]))
+        #expect(try await log.input(of: "u", session: "b") == .audio([1, 2], format: "g/8000"))
         #expect(try await log.inputSizes(of: "a") == [:])
         await log.close()
     }

@@ -112,10 +112,10 @@ struct MigrationTests {
         let history = try #require(try await log.history(of: "rts_1"))
         #expect(history.tail.description == "4.2")
         record.expiresAt = 100
-        try await history.commit(3, changes: [.input(itemID: "i", .audio([1]))], record: record).get()
+        try await history.commit(3, changes: [.input(itemID: "i", .audio([1], format: "f"))], record: record).get()
         #expect(history.tail.description == "5.3")
         #expect(try await history.pagedSeqs() == [1, 2, 3])
-        #expect(try await log.input(of: "i", session: "rts_1") == .audio([1]))
+        #expect(try await log.input(of: "i", session: "rts_1") == .audio([1], format: "f"))
         #expect(try await log.sessionsExpired(by: 100, limit: 10) == ["rts_1"])
         #expect(try await log.storedSession("rts_1")?.record == record)
         #expect(try await log.sessions(SessionQuery(owner: .any)).summaries.map(\.record.id) == ["rts_2", "rts_1"])
@@ -123,7 +123,7 @@ struct MigrationTests {
 
         // Once, not at every start.
         let again = try SQLiteEventStore(folder: folder, synchronous: .normal)
-        #expect(try await again.input(of: "i", session: "rts_1") == .audio([1]))
+        #expect(try await again.input(of: "i", session: "rts_1") == .audio([1], format: "f"))
         try again.close()
     }
 }

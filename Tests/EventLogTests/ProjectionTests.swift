@@ -160,6 +160,47 @@ import Testing
         #expect(projection.items["a"]?.isDeleted == true)
     }
 
+    @Test func whatWasCutOnceStaysCut() throws {
+        let cuts = { (ends: [Int]) in
+            ends.map {
+                String(
+                    decoding: BridgeEvent.itemTruncated(itemID: "a", contentIndex: 0, audioEndMilliseconds: $0, eventID: "e"), as: UTF8.self
+                )
+            }
+        }
+        let item = #"{"type":"conversation.item.created","item":{"id":"a"}}"#
+        #expect(try projection([item] + cuts([200, 900])).items["a"]?.truncatedAtMilliseconds == 200)
+        #expect(try projection([item] + cuts([900, 200])).items["a"]?.truncatedAtMilliseconds == 200)
+        let without = #"{"type":"conversation.item.truncated","item_id":"a"}"#
+        #expect(try projection([item, without]).items["a"]?.truncatedAtMilliseconds == nil)
+        #expect(try projection([item] + cuts([200]) + [without]).items["a"]?.truncatedAtMilliseconds == 200)
+    }
+
+    @Test func responsesInProgressAreThoseWithoutATerminal() throws {
+        let created = { (id: String, conversation: String) in
+            #"{"type":"response.created","response":{"id":"\#(id)","conversation_id":\#(conversation)}}"#
+        }
+        let done = { (id: String) in #"{"type":"response.done","response":{"id":"\#(id)","status":"completed"}}"# }
+        var frames = [created("z", "null"), created("b", #""c""#), created("a", "null"), done("unknown")]
+        func check(_ inProgress: [String], active: String?) throws {
+            let live = try projection(frames)
+            let loaded = Projection(
+                items: [], responses: Array(live.responses.values).shuffled(), configuration: nil, usage: UsageTotals())
+            for projection in [live, loaded] {
+                #expect(projection.responsesInProgress.map(\.id) == inProgress)
+                #expect(projection.activeResponse?.id == active)
+                #expect(projection.isResponding == !inProgress.isEmpty)
+            }
+        }
+        try check(["z", "b", "a"], active: "b")
+        frames += [done("z"), done("z"), created("z", #""c""#)]
+        try check(["b", "a"], active: "b")
+        frames += [done("b")]
+        try check(["a"], active: nil)
+        frames += [done("a")]
+        try check([], active: nil)
+    }
+
     private func projection(_ frames: [String]) throws -> Projection {
         var projection = Projection()
         for (index, frame) in frames.enumerated() { _ = projection.apply(try #require(ServerEvent(Array(frame.utf8))), seq: index + 1) }

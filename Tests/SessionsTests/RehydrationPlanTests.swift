@@ -185,16 +185,51 @@ import Testing
         let seed = try #require(Self.plan([record], inputs: ["i": 4]).seeds.first)
         #expect(seed.usesInput)
         #expect(
-            text(seed, .audio([1, 2, 3, 4]))
+            text(seed, .audio([1, 2, 3, 4], format: "pcm16/24000"))
                 == #"{"id":"i","type":"message","role":"user","content":[{"type":"input_audio","audio":"AQIDBA==","transcript":"hey"}]}"#)
-        #expect(seed.item(input: .audio([1, 2, 3, 4]))?.alteration == nil)
+        #expect(seed.item(input: .audio([1, 2, 3, 4], format: "pcm16/24000"))?.alteration == nil)
     }
 
     @Test func committedAudioOfAServerThatDoesNotShowItsPartIsGivenAgain() throws {
         let seed = try #require(Self.plan([Self.record("i", Self.user(""))], inputs: ["i": 4]).seeds.first)
         #expect(
-            text(seed, .audio([1, 2, 3]))
+            text(seed, .audio([1, 2, 3], format: "pcm16/24000"))
                 == #"{"id":"i","type":"message","role":"user","content":[{"type":"input_audio","audio":"AQID"}]}"#)
+    }
+
+    /// Their bytes would be noise to a connection that takes another format now.
+    @Test(arguments: [
+        (AudioFormat.pcm16, "g711_ulaw/8000"), (AudioFormat(name: "audio/pcmu", bytesPerSample: 1, samplesPerSecond: 8_000), "pcm16/24000"),
+        (AudioFormat.pcm16, "pcm16/16000"), (AudioFormat.pcm16, ""),
+    ])
+    func committedAudioInAnotherFormatIsCarriedByItsTranscriptOnly(now: AudioFormat, format: String) throws {
+        let records = [
+            Self.record("a", Self.user(#"{"type":"input_audio","transcript":"hey"}"#)),
+            Self.record("b", Self.user(#"{"type":"input_audio","transcript":null}"#)), Self.record("c", Self.user("")),
+        ]
+        let plan = RehydrationPlan.make(
+            conversation: records, inputs: ["a": 4, "b": 4, "c": 4], dialect: .ga, inputFormat: now, outputFormat: .pcm16,
+            tokenLimit: 1_000)
+        let input = ItemInput.audio([1, 2, 3, 4], format: format)
+        #expect(
+            text(plan.seeds.first, input)
+                == #"{"id":"a","type":"message","role":"user","content":[{"type":"input_text","text":"hey"}]}"#)
+        #expect(plan.seeds.first?.item(input: input)?.alteration == "audio_as_transcript")
+        for seed in plan.seeds.dropFirst() {
+            #expect(seed.item(input: input) == nil)
+            #expect(seed.whyWithoutInput == "audio_not_kept")
+        }
+    }
+
+    @Test func oneSoundUnderSeveralNamesIsOneEncoding() {
+        func encoding(_ name: String, _ bytes: Int, _ rate: Int) -> String {
+            AudioFormat(name: name, bytesPerSample: bytes, samplesPerSecond: rate).encoding
+        }
+        #expect(encoding("pcm16", 2, 24_000) == encoding("audio/pcm", 2, 24_000))
+        #expect(encoding("pcm16", 2, 16_000) != encoding("pcm16", 2, 24_000))
+        #expect(encoding("g711_ulaw", 1, 8_000) == encoding("audio/pcmu", 1, 8_000))
+        #expect(encoding("g711_alaw", 1, 8_000) == encoding("audio/pcma", 1, 8_000))
+        #expect(encoding("g711_alaw", 1, 8_000) != encoding("g711_ulaw", 1, 8_000))
     }
 
     @Test func anInputThatIsGoneWhenItIsLoadedLeavesTheTranscriptOrNothing() throws {

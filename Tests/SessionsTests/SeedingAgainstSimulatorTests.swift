@@ -66,7 +66,7 @@ import Testing
         switch message {
         case .event(let event): return event
         case .item(let seed, let eventID):
-            let item = try #require(seed.item(input: seed.usesInput ? .audio([1, 0, 2, 0]) : nil))
+            let item = try #require(seed.item(input: seed.usesInput ? .audio([1, 0, 2, 0], format: "pcm16/24000") : nil))
             seeding.sent(itemID: seed.itemID, alteration: item.alteration)
             return Seeding.event(creating: item.bytes, eventID: eventID)
         }

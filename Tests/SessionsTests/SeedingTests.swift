@@ -74,12 +74,12 @@ struct SeedingDriver {
         try receive("{\"type\":\"\(name)\",\"item\":{\"id\":\"\(item)\"}}")
     }
 
-    mutating func refuse(eventID: String?, code: String? = "item_bad") throws {
+    mutating func refuse(eventID: String?, code: String? = "item_bad", type: String = "invalid_request_error") throws {
         inFlight.removeAll { $0.eventID == eventID }
         let id = eventID.map { "\"\($0)\"" } ?? "null"
         let code = code.map { "\"\($0)\"" } ?? "null"
         try receive(
-            "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"code\":\(code),\"message\":\"no\",\"event_id\":\(id)}}")
+            "{\"type\":\"error\",\"error\":{\"type\":\"\(type)\",\"code\":\(code),\"message\":\"no\",\"event_id\":\(id)}}")
     }
 
     mutating func refuse(item: String, code: String? = "item_bad") throws {
@@ -231,15 +231,42 @@ struct SeedingDriver {
     }
 
     @Test(arguments: [true, false])
-    func aRefusedConfigurationIsSaidInUpstreamsWords(namesTheEvent: Bool) throws {
-        var driver = try SeedingDriver(configuration: #"{"type":"realtime","voice":"x"}"#)
+    func aRefusedConfigurationIsSaidInUpstreamsWords(echoes: Bool) throws {
+        var driver = try SeedingDriver(configuration: #"{"type":"realtime","voice":"x"}"#, echoes: echoes)
         try driver.refuse(eventID: "someone_elses")
         #expect(driver.end == nil)
-        let id = namesTheEvent ? driver.updateIDs[0] : nil
+        let id = echoes ? driver.updateIDs[0] : nil
         try driver.refuse(eventID: id, code: "invalid_value")
         let error = RealtimeError(type: "invalid_request_error", code: "invalid_value", message: "no", eventID: id)
         #expect(driver.end == .refused(error))
         try driver.updated()
+    }
+
+    @Test func anErrorWithAnEmptyEventIDNamesNoEvent() throws {
+        var driver = try SeedingDriver(configuration: #"{"type":"realtime"}"#, echoes: false)
+        try driver.refuse(eventID: "")
+        #expect(driver.end != nil)
+        driver = try SeedingDriver([Self.said("a")], created: "{}", echoes: false)
+        try driver.refuse(eventID: "")
+        #expect(driver.report == Self.report(0, lost: [("a", "item_bad")]))
+    }
+
+    /// The close that follows leads to another attempt; a refusal would have ended the session's work.
+    @Test(
+        arguments: [
+            (true, "server_error", nil), (true, "invalid_request_error", "session_expired"), (true, "invalid_request_error", "other"),
+            (false, "server_error", nil), (false, "server_error", "internal_error"), (false, "invalid_request_error", "session_expired"),
+        ] as [(Bool, String, String?)])
+    func anErrorThatIsNoAnswerDoesNotRefuseTheConfiguration(echoes: Bool, type: String, code: String?) throws {
+        var driver = try SeedingDriver([Self.said("a")], configuration: #"{"type":"realtime"}"#, echoes: echoes)
+        try driver.refuse(eventID: nil, code: code, type: type)
+        #expect(driver.end == nil)
+        try driver.updated()
+        try driver.confirm("a")
+        try driver.refuse(eventID: nil, code: code, type: type)
+        #expect(driver.end == nil)
+        try driver.updated()
+        #expect(driver.report == Self.report(1))
     }
 
     @Test func turnDetectionThatIsNotPutBackMakesTheConnectionUseless() throws {
@@ -282,12 +309,42 @@ struct SeedingDriver {
         #expect(driver.report == Self.report(2, lost: [("a", "refused")]))
     }
 
-    @Test func anErrorThatNamesNothingIsNoAnswerWhereErrorsNameTheirEvent() throws {
-        var driver = try SeedingDriver([Self.said("a")], created: "{}")
-        try driver.refuse(eventID: nil)
+    @Test func anErrorThatNamesNothingMeansTheOnlyItemOnItsWay() throws {
+        var driver = try SeedingDriver([Self.said("a"), Self.said("b")], created: "{}")
+        try driver.confirm("a")
+        try driver.refuse(eventID: nil, code: "session_expired")
         #expect(driver.end == nil)
-        try driver.refuse(item: "a", code: "string_above_max_length")
-        #expect(driver.report == Self.report(0, lost: [("a", "string_above_max_length")]))
+        try driver.refuse(eventID: nil, code: "string_above_max_length")
+        #expect(driver.report == Self.report(1, lost: [("b", "string_above_max_length")]))
+    }
+
+    /// Three items are on their way when upstream refuses one without saying which.
+    @Test(arguments: [
+        ("a is passed over by b's confirmation", ["error", "b", "c"], [("a", "item_bad")]),
+        ("a was not meant", ["error", "a", "b", "c"], []),
+        ("a and b were meant", ["error", "error", "c"], [("a", "item_bad"), ("b", "item_bad")]),
+        ("a was not meant, so b was not either", ["error", "error", "a", "b", "c"], []),
+        ("all were meant", ["error", "error", "error"], [("a", "item_bad"), ("b", "item_bad"), ("c", "item_bad")]),
+        ("b is the oldest then", ["a", "error", "c"], [("b", "item_bad")]),
+        ("b by its name", ["error", "refuse b", "c"], [("b", "named"), ("a", "item_bad")]),
+        ("b could not be made, nor c", ["error", "missing b", "missing c"], [("b", "x"), ("c", "x"), ("a", "item_bad")]),
+    ])
+    func anErrorThatNamesNothingMeansTheFirstThatIsNotAnswered(
+        name: String, events: [String], lost: [(String, String)]
+    ) throws {
+        var driver = try SeedingDriver([Self.said("a"), Self.said("b"), Self.said("c")], created: "{}")
+        for event in events {
+            #expect(driver.end == nil, "\(name)")
+            let words = event.split(separator: " ").map(String.init)
+            switch words[0] {
+            case "error": try driver.refuse(eventID: nil)
+            case "refuse": try driver.refuse(item: words[1], code: "named")
+            case "missing": driver.act(driver.seeding.inputMissing(itemID: words[1]))
+            default: try driver.confirm(words[0])
+            }
+        }
+        let expected = lost.map { ($0.0, $0.1 == "x" ? "not_replayable" : $0.1) }
+        #expect(driver.report == Self.report(3 - lost.count, lost: expected), "\(name)")
     }
 
     @Test func anOutputWhoseCallWasRefusedIsNotSent() throws {
@@ -372,7 +429,7 @@ struct SeedingDriver {
                 if dice.once(in: 4) { try Self.unrelated(&driver, &dice) }
                 answeredUpdates += 1
                 if dice.once(in: 20) {
-                    try driver.refuse(eventID: dice.once(in: 2) ? nil : driver.updateIDs.last)
+                    try driver.refuse(eventID: !echoes && dice.once(in: 2) ? nil : driver.updateIDs.last)
                 } else {
                     try driver.updated()
                 }
@@ -386,11 +443,12 @@ struct SeedingDriver {
                 try driver.confirm(item.item, as: dice.once(in: 2) ? "conversation.item.added" : "conversation.item.created")
             case 7:
                 coverage.refusedItems += 1
-                if echoes || dice.once(in: 2) {
-                    try driver.refuse(item: item.item)
-                } else {
-                    driver.inFlight = []
+                if dice.once(in: echoes ? 4 : 2) {
+                    // Not said which: the one whose turn it is.
+                    driver.inFlight.removeFirst()
                     try driver.refuse(eventID: nil)
+                } else {
+                    try driver.refuse(item: item.item)
                 }
             case 8:
                 coverage.missing += 1
