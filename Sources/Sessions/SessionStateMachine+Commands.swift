@@ -29,7 +29,7 @@ extension SessionStateMachine {
     /// Sends what waits, as far as it may go.
     mutating func flush(at now: Int) -> [Action] {
         var actions: [Action] = []
-        while case .open(let id) = link, let next = queue.first, mayGo(next) {
+        while case .open(let id) = link, let next = queue.first, mayGo(next, at: now) {
             let command = queue.removeFirst()
             // It may have been taken for another connection.
             if let settled = settledHere(command, at: now) {
@@ -42,8 +42,8 @@ extension SessionStateMachine {
     }
 
     /// Servers whose errors do not say what they answer are asked one thing at a time.
-    private func mayGo(_ command: Command) -> Bool {
-        if successor?.holdsCommands == true { return false }
+    private func mayGo(_ command: Command, at now: Int) -> Bool {
+        if successor?.holdsCommands == true || isLeaving(at: now) { return false }
         return profile.echoesEventIDs || !command.isAcknowledged || matcher.unanswered.isEmpty
     }
 

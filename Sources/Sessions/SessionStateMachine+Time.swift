@@ -30,7 +30,9 @@ extension SessionStateMachine {
             // What upstream owes is waited for, but not beyond the connection's end.
             guard matcher.unanswered.isEmpty else { return age.map { max($0.last, lastAskedAt + Self.patience) } }
             let settled = isBetweenTurns ? lastFrameAt + SessionTimes.settling : Int.max
-            return min(settled, age?.last ?? .max)
+            let lastWords = lastFrameAt + SessionTimes.lastWords
+            let urgent = successor?.holdsCommands == true ? lastWords : age.map { max($0.last, lastWords) } ?? .max
+            return min(settled, urgent)
         }
     }
 
@@ -113,7 +115,15 @@ extension SessionStateMachine {
         guard projection.responsesInProgress.isEmpty, unwritten.isEmpty else { return false }
         let isLast = age.map { now >= $0.last } ?? false
         guard matcher.unanswered.isEmpty else { return isLast && now >= lastAskedAt + Self.patience }
-        return successor.holdsCommands || isLast || (isBetweenTurns && now >= lastFrameAt + SessionTimes.settling)
+        let quiet = now - lastFrameAt
+        return (successor.holdsCommands || isLast) && quiet >= SessionTimes.lastWords
+            || isBetweenTurns && quiet >= SessionTimes.settling
+    }
+
+    /// The open connection is left in a moment, and what is asked for until then goes to the next one.
+    func isLeaving(at now: Int) -> Bool {
+        guard case .ready = successor?.state, let age, now >= age.last else { return false }
+        return projection.responsesInProgress.isEmpty && unwritten.isEmpty && matcher.unanswered.isEmpty
     }
 
     /// No turn runs (ARCHITECTURE.md "Recovery and rollover"), and no audio is at stake.

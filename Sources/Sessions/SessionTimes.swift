@@ -15,6 +15,8 @@ struct SessionTimes: Sendable {
 
     /// After the last frame of a turn before its connection is left: `rate_limits.updated` and the like follow `response.done`.
     static let settling = 300
+    /// The same where the connection has to be left now: what was sent with the last frame has come by then.
+    static let lastWords = 50
     /// A viewer that lost its stream comes back within this.
     static let viewerGrace = 10_000
 

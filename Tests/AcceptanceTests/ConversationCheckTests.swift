@@ -56,6 +56,17 @@ struct ConversationCheckTests {
         #expect(try UpstreamRecord(Data(#"{"time":0.5,"connection":1,"mark":"opened"}"#.utf8)).connections.isEmpty)
     }
 
+    @Test(arguments: [("", 1), (#"{"time":3,"connection":1,"mark":"reset"}"#, 0)])
+    func aFrameThatTheStreamDidNotShowIsSeen(end: String, count: Int) throws {
+        func frame(_ id: String) -> String { Self.out(#"{"type":"x","event_id":"\#(id)"}"#) }
+        let record = try Self.record([Self.created, frame("seeding"), frame("1"), frame("2"), frame("3")] + (end.isEmpty ? [] : [end]))
+        #expect(record.unshown(["1", "2", "3"]) == [])
+        #expect(record.unshown(["1", "3"]).count == 1)
+        // A connection that broke may have taken its last frames with it.
+        #expect(record.unshown(["1", "2"]).count == count)
+        #expect(record.unshown([]) == [])
+    }
+
     @Test func audioIsFoundWhereItWasCommittedFrom() throws {
         let millisecond = UpstreamRecord.bytesPerMillisecond
         let audio = Data((0..<400 * millisecond).map { UInt8(truncatingIfNeeded: $0 / 7) })

@@ -479,6 +479,7 @@ import Upstream
         driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
         #expect(driver.opened == opened + 1)
         driver.open()
+        driver.wait(SessionTimes.lastWords)
         #expect(try JSON.parse(driver.sent.last?.frame ?? [])["item"]?["content"]?[0]?["text"]?.string == "one two")
         driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
         #expect(driver.switches.last?["reason"]?.string == "item_truncated")
@@ -514,6 +515,7 @@ import Upstream
         // It builds on the cut, which this connection does not know.
         #expect(driver.sent.count == sent)
         driver.open(#"{"type":"session.created","session":{"id":"sess_3"}}"#)
+        driver.wait(SessionTimes.lastWords)
         let seed = try JSON.parse(driver.sent.last?.frame ?? [])
         #expect(seed["item"]?["content"]?[0]?["text"]?.string == "one two")
         driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)

@@ -71,6 +71,28 @@ import Upstream
         #expect(driver.closed == 1)
     }
 
+    /// It is late, and a client that asks at once for the next response would never let go.
+    @Test func lateOnWhatFollowsAResponseIsStillHeardAndWhatIsAskedForThenGoesToTheNextConnection() throws {
+        var driver = driver()
+        try driver.take(#"{"type":"response.create"}"#)
+        driver.write()
+        driver.receive(created("r1", driver.lastToken(of: "response.create")))
+        driver.wait(45_000)
+        driver.open(Self.created(expiring: 1_000_120))
+        driver.wait(11_000)
+        driver.receive(done("r1"))
+        #expect(driver.closed == 0)
+        let sent = driver.sent.count
+        try driver.take(#"{"type":"response.create"}"#)
+        #expect(driver.sent.count == sent)
+        driver.receive(#"{"type":"rate_limits.updated","rate_limits":[]}"#)
+        #expect(driver.machine.nextDeadline == driver.now + SessionTimes.lastWords)
+        driver.wait()
+        #expect(driver.closed == 1)
+        #expect(driver.log.suffix(2) == ["rate_limits.updated", "bridge.upstream.switched"])
+        #expect(driver.sent.count == sent + 1)
+    }
+
     @Test func aResponseThatRunsUpToTheEndIsNotCutByTheBridge() throws {
         var driver = driver()
         try driver.take(#"{"type":"response.create"}"#)

@@ -52,7 +52,10 @@ struct MicrophoneRun {
             try await ends.caughtUp()
             try await follower.stop()
             #expect(follower.faults == [])
-            let connections = try UpstreamRecord(contentsOf: record).connections
+            let upstream = try UpstreamRecord(contentsOf: record)
+            let shown = Set(try follower.events.compactMap { try $0.json()["event_id"]?.string })
+            #expect(upstream.unshown(shown) == [])
+            let connections = upstream.connections
             #expect(microphone.holes(in: connections.map(\.appended), upTo: sent) == [])
             let connection = try #require(last)
             let heard = connection.items.compactMap { item in

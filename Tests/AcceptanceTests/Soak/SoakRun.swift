@@ -70,7 +70,13 @@ struct SoakRun {
         #expect(follower.faults == [])
         #expect(try Self.repetitions(follower.events) == [])
         figures.add(follower)
-        figures.add(try UpstreamRecord(contentsOf: record))
+        let upstream = try UpstreamRecord(contentsOf: record)
+        // A bridge that is killed takes with it what it had not stored, and told nobody of.
+        if killsEvery == nil {
+            let shown = Set(try follower.events.compactMap { try $0.json()["event_id"]?.string })
+            #expect(upstream.unshown(shown) == [])
+        }
+        figures.add(upstream)
         return figures
     }
 

@@ -9,6 +9,7 @@ struct UpstreamRecord {
             struct Session: Decodable { let id: String? }
 
             let type: String
+            let eventID: String?
             let session: Session?
             let item: RecordedItem?
             let itemID: String?
@@ -20,6 +21,7 @@ struct UpstreamRecord {
 
             enum CodingKeys: String, CodingKey {
                 case type, session, item, audio, transcript
+                case eventID = "event_id"
                 case itemID = "item_id"
                 case previousItemID = "previous_item_id"
                 case audioStart = "audio_start_ms"
@@ -44,6 +46,8 @@ struct UpstreamRecord {
         var sessionID: String?
         /// In the conversation's order.
         var items: [RecordedItem] = []
+        /// All frames that it was sent, but for deltas.
+        var sent: [(type: String, eventID: String)] = []
         /// Cut by `conversation.item.truncated`; what is left of their words is only known to the server.
         var truncated: Set<String> = []
         /// All that was appended, 16 bits at 24 kHz.
@@ -78,7 +82,8 @@ struct UpstreamRecord {
         let decoder = JSONDecoder()
         let newline = UInt8(ascii: "\n")
         var byNumber: [Int: Int] = [:]
-        for line in text.prefix((text.lastIndex(of: newline) ?? text.startIndex - 1) + 1 - text.startIndex).split(separator: newline) {
+        let whole = text.lastIndex(of: newline).map { text[...$0] } ?? Data()
+        for line in whole.split(separator: newline) {
             let line = try decoder.decode(Line.self, from: Data(line))
             guard let number = line.connection else {
                 refusals += line.mark == "refused" ? 1 : 0
@@ -90,6 +95,20 @@ struct UpstreamRecord {
             }
             guard let index = byNumber[number] else { continue }
             try connections[index].take(line)
+        }
+    }
+
+    /// Frames that the session's stream should have shown and did not: on each of its connections every one from the first that it showed
+    /// (those before gave it the conversation), to the last if the bridge left by itself, else to the last that it showed.
+    /// - Parameter shown: `event_id`s of the stream.
+    func unshown(_ shown: Set<String>) -> [String] {
+        connections.flatMap { connection -> [String] in
+            guard let first = connection.sent.firstIndex(where: { shown.contains($0.eventID) }),
+                let last = connection.sent.lastIndex(where: { shown.contains($0.eventID) })
+            else { return [] }
+            return connection.sent[first...(connection.fault == nil ? connection.sent.endIndex - 1 : last)]
+                .filter { !shown.contains($0.eventID) }
+                .map { "connection \(connection.number): \($0.type) \($0.eventID)" }
         }
     }
 
@@ -125,6 +144,7 @@ extension UpstreamRecord.Connection {
     }
 
     private mutating func takeOutgoing(_ frame: UpstreamRecord.Line.Frame) throws {
+        if let eventID = frame.eventID, !frame.type.hasSuffix(".delta") { sent.append((frame.type, eventID)) }
         switch frame.type {
         case "session.created", "transcription_session.created": sessionID = frame.session?.id
         case "conversation.item.added", "conversation.item.created":
