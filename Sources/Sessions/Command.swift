@@ -37,7 +37,7 @@ struct Command: Equatable, Sendable {
     var audioPosition: Int? = nil
     /// How many connections it was sent on.
     var sendings = 0
-    /// False while it may still be taken back: the socket has not taken it.
+    /// False while it is certain that upstream has not got it from the connection it was last sent on.
     var isWritten = false
     /// Audio that the connection before this one was sent already.
     var isKeptAudio = false
@@ -50,8 +50,8 @@ struct Command: Equatable, Sendable {
     /// Whether the next connection may be sent it when this one is lost (API.md section 8): what was not written, and what does the
     /// same thing again. A second `response.create` would be paid twice.
     var mayBeSentAgain: Bool {
-        guard isWritten else { return true }
         guard sendings < Self.maximumSendings else { return false }
+        guard isWritten else { return true }
         return switch kind {
         case .sessionUpdate, .itemCreate, .itemDelete, .itemTruncate, .itemRetrieve, .audioCommit, .audioClear: true
         case .responseCreate, .responseCancel, .audioAppend, .unacknowledged: false

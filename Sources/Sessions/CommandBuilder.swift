@@ -18,7 +18,18 @@ struct CommandBuilder {
     /// Audio per append frame, whatever the caller sent.
     static let maximumAppendBytes = 256 << 10
 
+    /// Upstream connections take no larger message.
+    private static let maximumFrameBytes = 32 << 20
+
     func build(_ event: JSON, firstID: CommandID, rejectIfActive: Bool) throws(SessionError) -> Prepared {
+        let prepared = try prepare(event, firstID: firstID, rejectIfActive: rejectIfActive)
+        guard prepared.commands.allSatisfy({ $0.event.frame.count <= Self.maximumFrameBytes }) else {
+            throw SessionError(.invalidValue, "the event is larger than the \(Self.maximumFrameBytes >> 20) MiB that upstream is sent")
+        }
+        return prepared
+    }
+
+    private func prepare(_ event: JSON, firstID: CommandID, rejectIfActive: Bool) throws(SessionError) -> Prepared {
         guard event.kind == .object, let type = event["type"]?.string else {
             throw SessionError(.missingRequiredParameter, "an event is a JSON object with a string 'type'", param: "type")
         }
@@ -115,10 +126,13 @@ struct CommandBuilder {
         var clampedFrom: Int?
         if let item = machine.projection.items[id], item.producedAudioBytes > 0 {
             // Upstream refuses a cut beyond the audio; a player's clock easily runs a little ahead of it.
-            let produced = AudioFormat.output(of: machine.record, machine.profile).milliseconds(bytes: item.producedAudioBytes)
-            if end > produced {
+            // What was cut before is gone.
+            let left = min(
+                AudioFormat.output(of: machine.record, machine.profile).milliseconds(bytes: item.producedAudioBytes),
+                item.truncatedAtMilliseconds ?? .max)
+            if end > left {
                 clampedFrom = end
-                splice.set("audio_end_ms", of: event, to: JSONValue.int(produced).bytes)
+                splice.set("audio_end_ms", of: event, to: JSONValue.int(left).bytes)
             }
         }
         let name = ClientEventName.conversationItemTruncate.rawValue

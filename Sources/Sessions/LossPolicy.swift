@@ -42,11 +42,14 @@ enum LossPolicy {
         }
     }
 
-    /// What a connection that could not be made leads to.
-    static func verdict(_ error: SessionError) -> Verdict {
-        switch error.code {
-        case .upstreamUnauthorized, .upstreamModelNotFound, .upstreamRefused: .fail
-        default: .retry
+    /// Whether a connection that could not be made shows that none can be: the key, the model or the quota is refused.
+    ///
+    /// All else may be the way's fault and not the server's word: a proxy answers 404 while what is behind it is being replaced.
+    static func isFinal(_ code: UpstreamError.Code) -> Bool {
+        switch code {
+        case .refused(let closeCode, _, let errorCode): verdict(closeCode: closeCode.map(Int.init), lastError: errorCode) == .fail
+        case .refusedAtHandshake(status: 401): true
+        default: false
         }
     }
 }
@@ -59,6 +62,9 @@ enum Reconnection {
     static let attemptsAfterLoss = 8
     /// A connection that lasted so long was a good one: the next try after its loss is a first one.
     static let stableMilliseconds = 5_000
+
+    /// How long a session waits for an upstream that is known to be down, in milliseconds.
+    static let longestOutage = 120_000
 
     private static let firstWait = 250
     private static let longestWait = 8_000

@@ -39,8 +39,8 @@ struct ReplyMatcher: Sendable {
         if command.isAcknowledged { waiting.append(command) }
     }
 
-    /// The socket has taken it.
-    mutating func written(_ id: CommandID) {
+    /// It is being handed to the socket.
+    mutating func sending(_ id: CommandID) {
         guard let index = waiting.firstIndex(where: { $0.id == id }) else { return }
         waiting[index].isWritten = true
     }

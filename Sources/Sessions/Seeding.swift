@@ -71,6 +71,8 @@ struct Seeding: Sendable {
     private var waiting: ArraySlice<RehydrationPlan.Seed>
     private var inFlight: [ItemInFlight] = []
     private var confirmed: [String] = []
+    /// Items whose `conversation.item.added` came and whose `.done`, which follows it in ga, did not yet.
+    private(set) var undone: Set<String> = []
     private var lost: [ItemNote]
     private var alterations: [String: String]
     /// Calls that the new conversation does not hold although the plan had them.
@@ -124,9 +126,14 @@ struct Seeding: Sendable {
             return updated()
         case .conversationItemAdded, .conversationItemCreated:
             guard state == .items, let index = inFlight.firstIndex(where: { $0.seed.itemID == event.itemID }) else { return .going([]) }
-            confirmed.append(inFlight.remove(at: index).seed.itemID)
+            let item = inFlight.remove(at: index).seed.itemID
+            confirmed.append(item)
+            if event.name == .conversationItemAdded { undone.insert(item) }
             answered(at: index)
             return sendItems()
+        case .conversationItemDone:
+            if let item = event.itemID { undone.remove(item) }
+            return .going([])
         case .error:
             return failed(RealtimeError(event.json["error"]))
         default:

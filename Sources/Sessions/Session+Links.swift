@@ -23,7 +23,8 @@ extension Session {
             endLink(id)
             return act(
                 machine.linkFailed(
-                    id, SessionError(.upstreamRefused, "the upstream '\(name)' of this session is not configured any more"), at: Self.now))
+                    id, SessionError(.upstreamRefused, "the upstream '\(name)' of this session is not configured any more"),
+                    isFinal: true, at: Self.now))
         }
         let endpoint = upstream.endpoint(model: machine.record.model, bearer: bearer)
         tasks.add { await self.connect(to: endpoint, id) }
@@ -38,7 +39,7 @@ extension Session {
             logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(endpoint.name)", "bridge.error": "\(error)"])
             guard links[id] != nil else { return }
             endLink(id)
-            return act(machine.linkFailed(id, SessionError(error), at: Self.now))
+            return act(machine.linkFailed(id, SessionError(error), isFinal: LossPolicy.isFinal(error.code), at: Self.now))
         }
         guard links[id] != nil else { return await connection.close() }
         act(machine.linkOpened(id, created: connection.created, openedAt: openedAt(connection), at: Self.now))
@@ -101,7 +102,7 @@ extension Session {
     ) async {
         for await message in outbox {
             // What was taken for a link that has ended since must not be sent: its caller was told that it was lost.
-            guard await isCurrent(id) else { break }
+            guard await isSending(message, on: id) else { break }
             do {
                 switch message {
                 case .command(let command):
@@ -134,6 +135,13 @@ extension Session {
     }
 
     private func isCurrent(_ id: LinkID) -> Bool { links[id] != nil }
+
+    /// False if the link has ended. From here on upstream may have got it, whatever comes of it.
+    private func isSending(_ message: SessionStateMachine.Outgoing, on id: LinkID) -> Bool {
+        guard isCurrent(id) else { return false }
+        if case .command(let command) = message { machine.sending(command.id, on: id) }
+        return true
+    }
 
     private func wrote(_ command: Command, on id: LinkID) {
         links[id]?.written(command)

@@ -15,16 +15,17 @@ package actor Session {
     package nonisolated let dialect: Dialect
 
     var machine: SessionStateMachine
-    private var receipts: [CommandID: CommandReceipt] = [:]
+    var receipts: [CommandID: CommandReceipt] = [:]
     private var nextCommand: CommandID = 1
     /// Upstream connections in use, being made, or about to take over.
     var links: [LinkID: SessionLink] = [:]
     private var room: Promise<Void>?
-    private var isBroken = false
+    var isBroken = false
     private var isRetired = false
     private var isStopped = false
     /// Comes when the session's first connection holds the conversation, or cannot be given it.
     private let opening = Promise<SessionError?>()
+    private var isOpening = true
     /// Wakes the machine at its next deadline; a later one waits until this one has fired.
     private var alarm: (at: Int, task: Task<Void, Never>)?
     /// The caller's own credential, where credentials are passed through.
@@ -37,7 +38,7 @@ package actor Session {
     let origin: String?
     let tasks: TaskOwner
     /// Told once when the store could not take this session's events.
-    private let broken: @Sendable (String) async -> Void
+    let broken: @Sendable (String) async -> Void
     let openLinks: OpenLinks
     let logger: Logger
 
@@ -178,10 +179,11 @@ package actor Session {
     // MARK: Life
 
     /// Ends it for good and waits until that is stored.
-    package func close(reason: String) async {
-        guard !isBroken, !isRetired else { return }
+    /// - Throws: `.storeUnavailable` if it cannot be; then it is not ended.
+    func close(reason: String) async throws(SessionError) {
+        guard !isBroken, !isRetired else { throw SessionError(.storeUnavailable, "the session's end cannot be stored at the moment") }
         act(machine.close(reason: reason, at: Self.wallClock / 1_000))
-        await flush()
+        guard await flush() else { throw SessionError(.storeUnavailable, "the session's end could not be stored") }
         history.markEnded()
     }
 
@@ -198,14 +200,15 @@ package actor Session {
         await suspend(reason: "bridge_stopped")
     }
 
-    /// Waits until everything enqueued so far is stored, or cannot be.
-    private func flush() async {
-        let stored = Promise<Void>()
+    /// Waits until everything enqueued so far is stored; false if it cannot be.
+    @discardableResult
+    private func flush() async -> Bool {
+        let stored = Promise<Bool>()
         history.append(
-            LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, changes: [], record: machine.record) { _ in
-                stored.fulfil(())
+            LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, changes: [], record: machine.record) { result in
+                stored.fulfil((try? result.get()) != nil)
             })
-        _ = await stored.value(within: .seconds(15))
+        return await stored.value(within: .seconds(15)) ?? false
     }
 
     /// Takes over the connection that the session was created with, and waits until its `session.created` is stored.
@@ -245,10 +248,16 @@ package actor Session {
                 }
             }
         }
-        if machine.link.isOpen { opening.fulfil(nil) }
-        if machine.link.isNone || machine.link.isEnded, let failure = machine.failure { opening.fulfil(failure) }
+        if isOpening { tellOfOpening() }
         tellOfRoom()
         arm()
+    }
+
+    private func tellOfOpening() {
+        let isOver = machine.link.isNone || machine.link.isEnded
+        guard isOver || machine.link.isOpen else { return }
+        isOpening = false
+        opening.fulfil(isOver ? machine.failure ?? SessionError(.sessionClosed, "the session was closed while it was created") : nil)
     }
 
     /// The socket has taken it.
@@ -284,72 +293,15 @@ package actor Session {
         act(machine.tick(at: Self.now))
     }
 
-    private func settle(_ id: CommandID, _ receipt: CommandReceipt, _ outcome: CommandOutcome) {
+    func settle(_ id: CommandID, _ receipt: CommandReceipt, _ outcome: CommandOutcome) {
         receipts[id] = nil
         receipt.settle(outcome)
     }
 
-    /// One event for the log; whom it answers is told once it is committed, so that a 2xx can always be read back.
-    private func enqueue(_ append: SessionStateMachine.Append) {
-        var answered: [(receipt: CommandReceipt, stage: ReplyMatcher.Stage)] = []
-        for answer in append.answers {
-            guard let receipt = receipts[answer.command] else { continue }
-            answered.append((receipt, answer.stage))
-            let isRunningResponse = answer.stage == .confirmed && receipt.type == ClientEventName.responseCreate.rawValue
-            if !isRunningResponse { receipts[answer.command] = nil }
-        }
-        let position = history.position(ofSeq: append.seq)
-        let event = append.event
-        let settled = answered
-        history.append(
-            LogEntry(
-                seq: append.seq, frame: append.frame, createdAtMilliseconds: Self.wallClock, changes: append.changes, record: append.record
-            ) { [weak self, tasks] result in
-                if case .failure = result, let self { tasks.add { await self.storeFailed() } }
-                for (receipt, stage) in settled { receipt.settle(stage, event, position, result) }
-            })
-    }
-
-    /// What could not be stored does not exist: the session lets go of upstream and is loaded anew from what is stored.
-    private func storeFailed() {
-        guard !isBroken else { return }
-        isBroken = true
-        logger.error("the session's events could not be stored")
-        for id in links.keys { endLink(id) }
-        let error = SessionError(.storeUnavailable, "the session's history cannot be stored at the moment")
-        for (id, receipt) in receipts { settle(id, receipt, .failed(error)) }
-        tasks.add { await self.broken(self.id) }
-    }
-
     /// Milliseconds since 1970, for the log.
-    private static var wallClock: Int { Int(Date().timeIntervalSince1970 * 1_000) }
+    static var wallClock: Int { Int(Date().timeIntervalSince1970 * 1_000) }
 
     /// Milliseconds since 1970 by the clock at the process's start, and from there on steadily: setting the clock moves no deadline.
     static var now: Int { start.wall + (ContinuousClock.now - start.steady).milliseconds }
     private static let start = (wall: wallClock, steady: ContinuousClock.now)
-}
-
-extension CommandReceipt {
-    fileprivate func settle(_ outcome: CommandOutcome) {
-        writtenPromise.fulfil(outcome)
-        confirmedPromise.fulfil(outcome)
-        finishedPromise.fulfil(outcome)
-    }
-
-    fileprivate func settle(
-        _ stage: ReplyMatcher.Stage, _ event: ServerEvent?, _ position: EventPosition, _ stored: Result<Void, EventLogError>
-    ) {
-        guard case .success = stored, let event else {
-            return settle(.failed(SessionError(.storeUnavailable, "upstream's answer could not be stored")))
-        }
-        switch stage {
-        case .confirmed where type == ClientEventName.responseCreate.rawValue:
-            writtenPromise.fulfil(.accepted)
-            confirmedPromise.fulfil(.confirmed(event, position))
-        case .confirmed, .finished:
-            settle(.confirmed(event, position))
-        case .refused(let error):
-            settle(.failed(SessionError(.refusedByUpstream, error.message, param: error.param, upstream: error)))
-        }
-    }
 }

@@ -112,7 +112,7 @@ package actor SessionDirectory {
                 try await configure(session, configuration, caller)
             }
         } catch {
-            await session.close(reason: "refused")
+            try? await session.close(reason: "refused")
             sessions[session.id] = nil
             try? await log.deleteSession(session.id)
             throw error
@@ -135,6 +135,9 @@ package actor SessionDirectory {
         if let item = origin.upTo, !stored.items.contains(where: { $0.id == item && !$0.isDeleted }) {
             throw SessionError(.itemNotFound, "there is no item '\(item.prefix(64))' in that session", param: "up_to")
         }
+        if let item = origin.upTo, stored.unfinished(upTo: nil).contains(item) {
+            throw SessionError(.responseActive, "the item '\(item.prefix(64))' is still being produced", param: "up_to")
+        }
         return stored
     }
 
@@ -155,7 +158,7 @@ package actor SessionDirectory {
     /// Ends a session; its history goes too unless it is to be kept.
     package func delete(_ id: String, keepingHistory: Bool, by caller: Caller) async throws(SessionError) {
         let session = try await session(id, for: caller)
-        await session.close(reason: keepingHistory ? "closed" : "deleted")
+        try await session.close(reason: keepingHistory ? "closed" : "deleted")
         sessions[id] = nil
         guard !keepingHistory else { return }
         _ = try await reading { () async throws(EventLogError) in try await self.log.deleteSession(id) }
@@ -228,7 +231,8 @@ package actor SessionDirectory {
         let plan = RehydrationPlan.make(
             conversation: items, inputs: inputs, dialect: upstream.dialect, inputFormat: AudioFormat.input(of: source.record, profile),
             outputFormat: AudioFormat.output(of: source.record, profile), tokenLimit: limits.replayTokenLimit)
-        return SessionOrigin(session: source.record.id, plan: plan, inputs: inputs)
+        let unfinished = source.unfinished(upTo: upTo).map { ItemNote(id: $0, why: ItemLoss.incomplete.rawValue) }
+        return SessionOrigin(session: source.record.id, plan: plan, unfinished: unfinished, inputs: inputs)
     }
 
     private func configure(_ session: Session, _ configuration: JSON, _ caller: Caller) async throws(SessionError) {
@@ -307,9 +311,10 @@ package actor SessionDirectory {
             let ids = (try? await log.sessionsExpired(by: now, limit: Self.endedTogether)) ?? []
             for id in ids {
                 guard let session = try? await session(id, for: Caller(owner: nil, seesAll: true)) else { continue }
-                await session.close(reason: "max_duration")
+                try? await session.close(reason: "max_duration")
             }
-            if ids.count < Self.endedTogether { try? await Task.sleep(for: .seconds(1)) }
+            // Many at once are not waited for long, but neither is a store that does not take their ends asked in a circle.
+            try? await Task.sleep(for: ids.count < Self.endedTogether ? .seconds(1) : .milliseconds(100))
         }
     }
 

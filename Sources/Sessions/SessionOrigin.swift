@@ -4,6 +4,8 @@ import EventLog
 struct SessionOrigin: Sendable {
     let session: String
     let plan: RehydrationPlan
+    /// What is still being produced there.
+    let unfinished: [ItemNote]
     /// Bytes stored there of what callers gave for items, by item.
     let inputs: [String: Int]
 }
@@ -11,9 +13,20 @@ struct SessionOrigin: Sendable {
 extension StoredSession {
     /// The conversation up to and with an item, or all of it; without what is still being produced.
     func conversation(upTo item: String?) -> [ItemRecord] {
-        var items = items.filter { !$0.isDeleted }
-        if let item, let last = items.firstIndex(where: { $0.id == item }) { items.removeSubrange((last + 1)...) }
-        let running = Set(responses.filter { $0.doneSeq == nil }.map(\.id))
-        return items.filter { $0.responseID.map { !running.contains($0) } ?? true }
+        items(upTo: item).filter { !isUnfinished($0) }
+    }
+
+    func unfinished(upTo item: String?) -> [String] {
+        items(upTo: item).filter(isUnfinished).map(\.id)
+    }
+
+    private func items(upTo item: String?) -> [ItemRecord] {
+        let items = items.filter { !$0.isDeleted }
+        guard let item, let last = items.firstIndex(where: { $0.id == item }) else { return items }
+        return Array(items[...last])
+    }
+
+    private func isUnfinished(_ item: ItemRecord) -> Bool {
+        responses.contains { $0.doneSeq == nil && $0.id == item.responseID }
     }
 }

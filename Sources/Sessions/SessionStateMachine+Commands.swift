@@ -65,14 +65,20 @@ extension SessionStateMachine {
         return .send(id, .command(command))
     }
 
+    /// It is being handed to the socket: from now on upstream may have it.
+    mutating func sending(_ command: CommandID, on id: LinkID) {
+        guard link.id == id else { return }
+        if let index = unwritten.firstIndex(where: { $0.id == command }) {
+            unwritten[index].isWritten = true
+        } else {
+            matcher.sending(command)
+        }
+    }
+
     /// The socket has taken it.
     mutating func written(_ command: CommandID, on id: LinkID, at now: Int) -> [Action] {
         guard link.id == id else { return [] }
-        if let index = unwritten.firstIndex(where: { $0.id == command }) {
-            unwritten.remove(at: index)
-        } else {
-            matcher.written(command)
-        }
+        if let index = unwritten.firstIndex(where: { $0.id == command }) { unwritten.remove(at: index) }
         return advance(at: now)
     }
 

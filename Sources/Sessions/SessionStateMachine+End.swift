@@ -45,6 +45,7 @@ extension SessionStateMachine {
         successor = nil
         switchReason = nil
         failures = 0
+        voiced = []
         // Silence that upstream's voice detection has heard is of no use any more; what a caller has still to commit is.
         if isDetectingVoice { ledger.cleared(at: ledger.position) }
         return ids.map { .closeLink($0) }

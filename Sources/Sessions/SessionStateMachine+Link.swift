@@ -71,7 +71,7 @@ extension SessionStateMachine {
             link = .seeding(id, seeding)
             return messages.map { .send(id, .seed($0)) }
         case .finished(let report, let session):
-            return switched(id, report, session: session, at: now)
+            return switched(id, report, undone: seeding.undone, session: session, at: now)
         case .refused(let error):
             let refusal = SessionError(
                 .refusedByUpstream, "upstream refused the session's configuration: \(error.message)", upstream: error)
@@ -79,8 +79,11 @@ extension SessionStateMachine {
         }
     }
 
-    private mutating func switched(_ id: LinkID, _ report: Seeding.Report, session: [UInt8]?, at now: Int) -> [Action] {
+    private mutating func switched(
+        _ id: LinkID, _ report: Seeding.Report, undone: Set<String>, session: [UInt8]?, at now: Int
+    ) -> [Action] {
         let isFirst = origin != nil
+        let lost = report.lost + (origin?.unfinished ?? [])
         if !isFirst { projection.configuration = session }
         let reason = isFirst ? "forked" : switchReason ?? "resumed"
         origin = nil
@@ -88,12 +91,13 @@ extension SessionStateMachine {
         noteConfiguration()
         opened(id, at: now)
         missing = Set(report.lost.map(\.id))
+        seededUndone = isFirst ? [] : undone
         // Upstream's own voice detection has heard what is not kept, and nobody spoke.
         let lostAudio = isDetectingVoice ? 0 : ledger.droppedMilliseconds
         restoreQueue()
         let event = BridgeEvent.switched(
-            reason: reason, generation: record.generation, stateRestored: report.lost.isEmpty && lostAudio == 0,
-            itemsReplayed: report.replayed, itemsLost: report.lost.map { ($0.id, $0.why) },
+            reason: reason, generation: record.generation, stateRestored: lost.isEmpty && lostAudio == 0,
+            itemsReplayed: report.replayed, itemsLost: lost.map { ($0.id, $0.why) },
             itemsAltered: report.altered.map { ($0.id, $0.why) }, inputAudioLostMilliseconds: lostAudio)
         var actions = logged(event)
         if isCutUntold {
@@ -115,6 +119,8 @@ extension SessionStateMachine {
         lastFrameAt = now
         lastAskedAt = now
         voiced = []
+        hasServed = false
+        expiredAt = nil
         awaitedTranscripts = []
     }
 
@@ -142,8 +148,14 @@ extension SessionStateMachine {
             let outcome = seeding.received(event)
             return actions + after(outcome, seeding, id, at: now)
         }
+        // The last words about what was seeded: they are no part of the conversation either, and show items as they were made again.
+        if let event, event.name == .conversationItemDone, let item = event.itemID, seededUndone.remove(item) != nil { return [] }
         lastActivityAt = now
-        return entered(frame, event, secrets) + flush(at: now) + advance(at: now)
+        var actions = entered(frame, event, secrets)
+        // A close follows most of the time, but not always (PROTOCOL.md section 9).
+        if lastError?.code == "session_expired" { expiredAt = expiredAt ?? now }
+        actions += flush(at: now)
+        return actions + advance(at: now)
     }
 
     /// A frame of the conversation, which the log gets.
@@ -178,180 +190,6 @@ extension SessionStateMachine {
         let outcome = seeding.inputMissing(itemID: item)
         return after(outcome, seeding, id, at: now)
     }
-
-    // MARK: Loss
-
-    /// No connection could be made.
-    mutating func linkFailed(_ id: LinkID, _ error: SessionError, at now: Int) -> [Action] {
-        if successor?.id == id { return successorFailed(at: now) }
-        guard case .opening(id) = link else { return [] }
-        return attemptFailed(error, at: now)
-    }
-
-    /// A connection is over, whoever ended it. Running responses get their terminal; what waits is answered or sent again.
-    mutating func linkLost(_ id: LinkID, code: Int?, reason: String, at now: Int) -> [Action] {
-        if successor?.id == id { return successorFailed(at: now) }
-        guard link.id == id, !link.isEnded else { return [] }
-        let verdict = LossPolicy.verdict(closeCode: code, lastError: lastError?.code)
-        let words = lastError.map { "\(reason.isEmpty ? "" : reason + ": ")\($0.message)" } ?? reason
-        let lost = SessionError(
-            .upstreamLost, "the connection to the upstream server was lost before it answered\(words.isEmpty ? "" : " (\(words))")",
-            upstream: lastError)
-        lastError = nil
-        guard link.isOpen else {
-            if verdict == .fail { return giveUpForGood(lost, reason: words) }
-            return attemptFailed(lost, at: now)
-        }
-        if now - openedAt >= Reconnection.stableMilliseconds { failures = 0 }
-        record.status = verdict == .fail ? .failed : .recovering
-        var actions = terminals(why: lost.message) + cutsInFlight() + requeue(lost)
-        actions += logged(BridgeEvent.disconnected(code: code, reason: reason, willRetry: verdict != .fail))
-        if verdict == .fail { return actions + giveUpForGood(lost, reason: words) }
-        switchReason = verdict == .renew ? "expired" : "lost"
-        if let successor {
-            self.successor = nil
-            switch successor.state {
-            case .ready(let next, let created, let openedAt): return actions + use(next, created: created, openedAt: openedAt, at: now)
-            case .opening(let next):
-                link = .opening(next)
-                return actions
-            case .waiting: break
-            }
-        }
-        return actions + retry(at: now)
-    }
-
-    private mutating func attemptFailed(_ error: SessionError, at now: Int) -> [Action] {
-        // A new session that cannot be given its history is not created.
-        guard origin == nil else { return giveUp(error, suspendedReason: nil) }
-        failures += 1
-        let hadLink = switchReason != nil
-        if LossPolicy.verdict(error) == .fail {
-            return hadLink ? giveUpForGood(error, reason: error.message) : giveUp(error, suspendedReason: nil)
-        }
-        let limit = hadLink ? Reconnection.attemptsAfterLoss : Reconnection.attemptsToWake
-        // Upstream is known to be down: who waits is told when to come back, instead of waiting for nothing.
-        let isDown = !hadLink && error.retryAfterMilliseconds != nil
-        if failures >= limit || isDown { return giveUp(error, suspendedReason: hadLink ? "upstream_unavailable" : nil) }
-        guard let pause = error.retryAfterMilliseconds else { return retry(at: now) }
-        downUntil = now + pause
-        return answerUnsent(error) + retry(at: now, atLeast: pause)
-    }
-
-    private mutating func retry(at now: Int, atLeast: Int = 0) -> [Action] {
-        let wait = max(Reconnection.wait(afterFailures: failures), atLeast)
-        if wait == 0 { return openLink() }
-        link = .waiting(until: now + wait)
-        return []
-    }
-
-    /// No further attempt; the next command makes one.
-    private mutating func giveUp(_ error: SessionError, suspendedReason: String?) -> [Action] {
-        link = .none
-        failures = 0
-        switchReason = nil
-        failure = error
-        let wasSuspended = record.status == .suspended
-        record.status = .suspended
-        let told = suspendedReason.map { wasSuspended ? [] : logged(BridgeEvent.suspended(reason: $0)) } ?? []
-        return answerAll(error) + told
-    }
-
-    /// Neither another connection nor another command can help.
-    private mutating func giveUpForGood(_ error: SessionError, reason: String) -> [Action] {
-        let ids = [link.id, successor?.id].compactMap { $0 }
-        link = .ended
-        successor = nil
-        failure = error
-        record.status = .failed
-        record.endReason = reason
-        return answerAll(error) + logged(BridgeEvent.closed(reason: reason)) + ids.map { .closeLink($0) }
-    }
-
-    /// Upstream's end of each running response, which it cannot tell any more; also answers who waits for or cancels it.
-    mutating func terminals(why: String) -> [Action] {
-        projection.responsesInProgress.flatMap { response -> [Action] in
-            guard let object = try? JSON.parse(response.json, maximumDepth: 256) else { return [] }
-            return logged(BridgeEvent.responseLost(response: object, eventID: ownEventID, message: why))
-        }
-    }
-
-    /// Cuts on their way: the next connection holds these items as text, cut where they were asked to be.
-    private mutating func cutsInFlight() -> [Action] {
-        matcher.unanswered.flatMap { command -> [Action] in
-            guard case .itemTruncate(let item) = command.kind, (projection.items[item]?.producedAudioBytes ?? 0) > 0 else { return [] }
-            return logged(cut(command, item))
-        }
-    }
-
-    /// Puts what was sent before what waits, as far as it may be sent again (API.md section 8); the rest is answered.
-    private mutating func requeue(_ error: SessionError) -> [Action] {
-        let sent = matcher.removeAll()
-        let others = unwritten
-        unwritten = []
-        var again: [Command] = []
-        var lost: [CommandID] = []
-        var previous: Int?
-        for command in (sent + others).sorted(by: { $0.id < $1.id }) where command.kind != .audioAppend {
-            var isWhole = true
-            if command.kind == .audioCommit || command.kind == .audioClear {
-                isWhole = command.kind == .audioClear || ledger.holdsAll(from: previous)
-                previous = command.audioPosition
-            }
-            if command.mayBeSentAgain, isWhole { again.append(command) } else { lost.append(command.id) }
-        }
-        // Their audio is kept, and goes first.
-        let appends = others.filter { $0.kind == .audioAppend && !$0.isKeptAudio }.map(\.id)
-        let waiting = queue.removeAll().filter { !$0.isKeptAudio }
-        for command in again + waiting { queue.append(command) }
-        return (appends.isEmpty ? [] : [.accept(appends)]) + (lost.isEmpty ? [] : [.fail(lost, error)])
-    }
-
-    /// Puts the kept audio between the commands that wait: each of those that were sent at the place that it had in the audio.
-    private mutating func restoreQueue() {
-        let base = ledger.restarted()
-        var given = 0
-        var restored: [Command] = []
-        func give(upTo end: Int) {
-            while given < end {
-                let next = min(end, given + CommandBuilder.maximumAppendBytes)
-                restored.append(Command.keptAudio(ledger.kept(given..<next), position: given))
-                given = next
-            }
-        }
-        for var command in queue.removeAll() {
-            if let position = command.audioPosition {
-                give(upTo: min(max(position - base, 0), ledger.position))
-                command.audioPosition = given
-            } else {
-                give(upTo: ledger.position)
-            }
-            restored.append(command)
-        }
-        give(upTo: ledger.position)
-        for command in restored { queue.append(command) }
-    }
-
-    /// Answers what upstream was never sent; what it was, is for the next connection.
-    private mutating func answerUnsent(_ error: SessionError) -> [Action] {
-        let commands = queue.removeAll()
-        for command in commands where command.sendings > 0 { queue.append(command) }
-        let unsent = commands.filter { $0.sendings == 0 }.map(\.id)
-        return unsent.isEmpty ? [] : [.fail(unsent, error)]
-    }
-
-    /// Answers everything that waits.
-    mutating func answerAll(_ error: SessionError) -> [Action] {
-        let lost = SessionError(.upstreamLost, error.message, upstream: error.upstream)
-        let sent = matcher.removeAll() + unwritten
-        unwritten = []
-        let waiting = queue.removeAll().filter { !$0.isKeptAudio }
-        // What upstream was sent once may have been carried out there.
-        let asked = (sent.filter { !$0.isKeptAudio } + waiting.filter { $0.sendings > 0 }).map(\.id)
-        let unsent = waiting.filter { $0.sendings == 0 }.map(\.id)
-        let isOver = error.code == .sessionClosed || error.code == .sessionFailed
-        return (asked.isEmpty ? [] : [.fail(asked, isOver ? error : lost)]) + (unsent.isEmpty ? [] : [.fail(unsent, error)])
-    }
 }
 
 extension Command {
@@ -359,14 +197,5 @@ extension Command {
     static func ownRequest(_ name: ClientEventName, _ members: [(String, JSONValue)] = []) -> Command {
         let event = ClientEvent(name, eventID: BridgeEventID.make(random: .random(in: .min ... .max), callers: nil), members)
         return Command(id: 0, kind: .unacknowledged, event: event)
-    }
-
-    /// Audio that was appended on an earlier connection.
-    fileprivate static func keptAudio(_ audio: [UInt8], position: Int) -> Command {
-        let quote = UInt8(ascii: "\"")
-        let event = ClientEvent(
-            .inputAudioBufferAppend, eventID: BridgeEventID.make(random: .random(in: .min ... .max), callers: nil),
-            [("audio", .raw([quote] + Base64.encoded(audio[...]) + [quote]))])
-        return Command(id: 0, kind: .audioAppend, event: event, audioPosition: position, isKeptAudio: true)
     }
 }

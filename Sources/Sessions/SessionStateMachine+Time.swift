@@ -5,27 +5,38 @@ import Realtime
 extension SessionStateMachine {
     /// When ``tick(at:)`` is due at the latest; nil while nothing is waited for. Being early does no harm.
     var nextDeadline: Int? {
-        var deadlines: [Int] = []
+        var next = viewerDeadline ?? .max
         switch link {
         case .none, .opening, .ended: break
-        case .waiting(let until): deadlines.append(until)
-        case .seeding: deadlines.append(seedingDeadline)
+        case .waiting(let until): next = min(next, until)
+        case .seeding: next = min(next, seedingDeadline)
         case .open:
-            if let age, successor == nil { deadlines.append(age.due) }
-            if isAsking { deadlines.append(stallDeadline) }
-            if let idleDeadline { deadlines.append(idleDeadline) }
-            switch successor?.state {
-            case .waiting(let until): deadlines.append(until)
-            // While something is owed, its end is what is waited for.
-            case .ready where isCalm:
-                if isBetweenTurns { deadlines.append(lastFrameAt + SessionTimes.settling) }
-                if let age { deadlines.append(age.last) }
-            case .ready, .opening, nil: break
-            }
+            if isAsking { next = min(next, stallDeadline) }
+            if let expiredDeadline { next = min(next, expiredDeadline) }
+            if let idleDeadline { next = min(next, idleDeadline) }
+            if let turnDeadline { next = min(next, turnDeadline) }
         }
-        if let viewerDeadline { deadlines.append(viewerDeadline) }
-        return deadlines.min()
+        return next == .max ? nil : next
     }
+
+    /// When the next step towards a successor of the open connection may be due.
+    private var turnDeadline: Int? {
+        switch successor?.state {
+        case nil: return age?.due
+        case .waiting(let until): return until
+        case .opening: return nil
+        case .ready:
+            guard projection.responsesInProgress.isEmpty, unwritten.isEmpty else { return nil }
+            // What upstream owes is waited for, but not beyond the connection's end.
+            guard matcher.unanswered.isEmpty else { return age.map { max($0.last, lastAskedAt + Self.patience) } }
+            let settled = isBetweenTurns ? lastFrameAt + SessionTimes.settling : Int.max
+            return min(settled, age?.last ?? .max)
+        }
+    }
+
+    /// What is not answered within this is not waited for when the connection has to be left.
+    private static let patience = 2_000
+    private var expiredDeadline: Int? { expiredAt.map { $0 + 1_000 } }
 
     mutating func tick(at now: Int) -> [Action] {
         var actions: [Action] = []
@@ -35,7 +46,10 @@ extension SessionStateMachine {
         case .seeding(let id, _) where now >= seedingDeadline:
             actions += [.closeLink(id)] + linkLost(id, code: nil, reason: "upstream did not take the conversation in time", at: now)
         case .open(let id):
-            if isAsking, now >= stallDeadline {
+            if let expiredDeadline, now >= expiredDeadline {
+                lastError = RealtimeError(type: nil, code: "session_expired", message: "the upstream session has expired")
+                actions += [.closeLink(id)] + linkLost(id, code: nil, reason: "", at: now)
+            } else if isAsking, now >= stallDeadline {
                 let seconds = times.stall / 1_000
                 actions += [.closeLink(id)] + linkLost(id, code: nil, reason: "upstream said nothing for \(seconds) s", at: now)
             } else if let idleDeadline, now >= idleDeadline {
@@ -67,12 +81,12 @@ extension SessionStateMachine {
         case .opening:
             return []
         case .ready(let next, let created, let openedAt):
-            guard isCalm, successor.holdsCommands || mustLeave(at: now) || (isBetweenTurns && now >= lastFrameAt + SessionTimes.settling)
-            else { return [] }
+            guard mayLeave(successor, at: now) else { return [] }
             self.successor = nil
             switchReason = successor.reason
-            // All that was sent is answered; what was not waits in the queue.
-            return [.closeLink(id)] + use(next, created: created, openedAt: openedAt, at: now)
+            voiced = []
+            let overdue = SessionError(.upstreamLost, "the connection to the upstream server ended before it answered")
+            return [.closeLink(id)] + requeue(overdue) + use(next, created: created, openedAt: openedAt, at: now)
         }
     }
 
@@ -95,11 +109,11 @@ extension SessionStateMachine {
         return []
     }
 
-    private func mustLeave(at now: Int) -> Bool { age.map { now >= $0.last } ?? false }
-
-    /// Nothing is owed to anybody on the open connection.
-    private var isCalm: Bool {
-        matcher.unanswered.isEmpty && unwritten.isEmpty && projection.responsesInProgress.isEmpty
+    private func mayLeave(_ successor: Successor, at now: Int) -> Bool {
+        guard projection.responsesInProgress.isEmpty, unwritten.isEmpty else { return false }
+        let isLast = age.map { now >= $0.last } ?? false
+        guard matcher.unanswered.isEmpty else { return isLast && now >= lastAskedAt + Self.patience }
+        return successor.holdsCommands || isLast || (isBetweenTurns && now >= lastFrameAt + SessionTimes.settling)
     }
 
     /// No turn runs (ARCHITECTURE.md "Recovery and rollover"), and no audio is at stake.
@@ -129,22 +143,19 @@ extension SessionStateMachine {
     mutating func viewersChanged(_ count: Int, at now: Int) {
         let hadSome = viewers > 0
         viewers = count
-        if count > 0 { hasCancelledForViewers = false }
         lastViewerLeftAt = count > 0 ? nil : hadSome ? now : lastViewerLeftAt
     }
 
     private var viewerDeadline: Int? {
         guard let left = lastViewerLeftAt, !record.status.hasEnded else { return nil }
-        switch settings.onLastViewerGone ?? .keep {
-        case .keep: return nil
-        case .cancel: return projection.responsesInProgress.isEmpty || hasCancelledForViewers ? nil : left + SessionTimes.viewerGrace
-        case .close: return left + SessionTimes.viewerGrace
-        }
+        return settings.onLastViewerGone ?? .keep == .keep ? nil : left + SessionTimes.viewerGrace
     }
 
     private mutating func lastViewerGone(at now: Int) -> [Action] {
         guard settings.onLastViewerGone != .close else { return close(reason: "last_viewer_gone", at: now / 1_000) }
-        hasCancelledForViewers = true
+        // Once for each time that they leave: what is asked for later has no viewer to lose.
+        lastViewerLeftAt = nil
+        lastActivityAt = now
         guard case .open(let id) = link else { return [] }
         return projection.responsesInProgress.map { response in
             .send(id, .command(.ownRequest(.responseCancel, [("response_id", .string(response.id))])))

@@ -111,6 +111,12 @@ struct SessionStateMachine: Sendable {
     var openedAt = 0
     /// Attempts in a row that led to no connection that lasted.
     var failures = 0
+    /// When the last connection was lost.
+    var outageBegan = 0
+    /// The open connection has answered something.
+    var hasServed = false
+    /// Upstream has said that the session is over; the close that follows may not come.
+    var expiredAt: Int?
     /// Upstream is known not to take connections before then.
     var downUntil = 0
     /// Why the connection before was left; nil if the session had given it back.
@@ -131,6 +137,8 @@ struct SessionStateMachine: Sendable {
     var voiced: Set<String> = []
     /// Items of the history that the present connection does not hold.
     var missing: Set<String> = []
+    /// Items that the present connection was given and has not yet called done.
+    var seededUndone: Set<String> = []
     /// An item was cut while the present connection was being given it whole.
     var isCutUntold = false
     private var isTranscribing = false
@@ -151,8 +159,6 @@ struct SessionStateMachine: Sendable {
     var lastAskedAt = 0
     /// When the last viewer left; nil while there are some or there never were.
     var lastViewerLeftAt: Int?
-    /// The response in progress was cancelled since the last viewer left.
-    var hasCancelledForViewers = false
 
     /// Commands without an answer yet, sent or queued (API.md section 7).
     static let maximumWaitingCommands = 64
@@ -200,7 +206,7 @@ struct SessionStateMachine: Sendable {
     var unanswered: [Command] { matcher.unanswered + queue.all }
 
     /// Nothing is on its way that memory alone holds.
-    var isAtRest: Bool { link.id == nil && unanswered.isEmpty && ledger.heldRange.isEmpty }
+    var isAtRest: Bool { (link.isNone || link.isEnded) && unanswered.isEmpty && ledger.heldRange.isEmpty }
 
     mutating func newLink() -> LinkID {
         defer { nextLink += 1 }
@@ -225,6 +231,7 @@ struct SessionStateMachine: Sendable {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: configuration)
             }
         }
+        if !matches.isEmpty { hasServed = true }
         changes += kept(event, matches)
         record.configuration = projection.configuration
         record.usage = projection.usage

@@ -6,17 +6,19 @@ import NIOHTTP1
 /// Not NIO's upgrade handlers: they leave the pipeline one turn of the event loop after the 101. When the end of the stream comes in the same
 /// turn, as it does when a server answers 101, `error`, CLOSE at once, what followed the 101 is lost with them, and so is the reason.
 struct ResponseHeadReader {
-    /// As much as common servers accept of a request.
+    /// As much as common servers accept of a request; announcements of an answer count together.
     private static let maximumBytes = 64 << 10
     private static let start = Array("HTTP/1.".utf8)
     private static let blankLine = Array("\r\n\r\n".utf8)
 
     private var unread = ByteBuffer()
+    /// Bytes of the heads that only announced another one.
+    private var announcementBytes = 0
 
     enum Outcome: Equatable {
         case needMore
         case head(HTTPResponseHead, leftOver: ByteBuffer)
-        /// Not HTTP/1, or a head without end.
+        /// Not HTTP/1, or a head or announcements without end.
         case malformed
     }
 
@@ -31,7 +33,11 @@ struct ResponseHeadReader {
             guard let head = Self.parse(String(decoding: view[..<end.lowerBound], as: UTF8.self)) else { return .malformed }
             unread.moveReaderIndex(forwardBy: end.upperBound - view.startIndex)
             // 100 and 103 announce the real answer.
-            if (100..<200).contains(head.status.code), head.status != .switchingProtocols { continue }
+            if (100..<200).contains(head.status.code), head.status != .switchingProtocols {
+                announcementBytes += end.upperBound - view.startIndex
+                guard announcementBytes < Self.maximumBytes else { return .malformed }
+                continue
+            }
             return .head(head, leftOver: unread)
         }
     }

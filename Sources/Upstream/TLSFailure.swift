@@ -56,10 +56,11 @@ enum TLSFailure {
 
     private static func refusalOfClient(_ reason: Int32, wasAsked: Bool, _ certificate: String?) -> String? {
         switch (reason, certificate) {
-        case (SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, nil): return "asks for a client certificate; configure one for this upstream"
+        case (SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, nil):
+            return "asks for a client certificate; configure one for this upstream (its settings certificate and key)"
         // Before TLS 1.3 there is no alert of its own for a missing certificate.
         case (SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, nil), (SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, nil):
-            return wasAsked ? "asks for a client certificate; configure one for this upstream" : nil
+            return wasAsked ? "asks for a client certificate; configure one for this upstream (its settings certificate and key)" : nil
         default: break
         }
         // These alerts speak of the peer's certificate, and the server's peer is this client.
@@ -74,7 +75,7 @@ enum TLSFailure {
         ]
         guard let why = alerts[reason] else { return nil }
         return certificate.map { "did not accept the client certificate \($0): \(why)" }
-            ?? "asks for a client certificate; configure one for this upstream"
+            ?? "asks for a client certificate; configure one for this upstream (its settings certificate and key)"
     }
 
     private static func refusal(_ reason: Int32) -> String {

@@ -17,7 +17,8 @@ import Testing
         #expect(figures.switches.values.reduce(0, +) >= 1)
     }
 
-    /// Takes minutes: `REALTIME_BRIDGE_SOAK=1 swift test --filter SoakTests`. It prints its figures.
+    /// Takes minutes: `REALTIME_BRIDGE_SOAK=1 swift test --filter SoakTests`. With `REALTIME_BRIDGE_SOAK_KEEP=1` record, log and store
+    /// stay.
     @Test(
         .enabled(if: ProcessInfo.processInfo.environment["REALTIME_BRIDGE_SOAK"] == "1"), .timeLimit(.minutes(20)),
         arguments: ["ga", "beta"])

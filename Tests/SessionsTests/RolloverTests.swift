@@ -213,6 +213,33 @@ import Upstream
         #expect(driver.sent.map(\.name) == ["response.cancel"])
     }
 
+    @Test func aResponseThatIsAskedForAfterTheViewersLeftIsNotTheirs() {
+        var driver = driver(settings: SessionSettings(onLastViewerGone: .cancel))
+        driver.machine.viewersChanged(1, at: driver.now)
+        driver.machine.viewersChanged(0, at: driver.now)
+        driver.wait(SessionTimes.viewerGrace)
+        driver.receive(created("r1", "none"))
+        driver.wait(1)
+        #expect(driver.sent.isEmpty)
+    }
+
+    @Test func aCommandThatIsNeverAnsweredDoesNotHoldTheConnectionToItsEnd() throws {
+        var driver = driver()
+        driver.wait(45_000)
+        let clear = try driver.take(#"{"type":"input_audio_buffer.clear"}"#)
+        driver.write()
+        driver.open(Self.created(expiring: 1_000_120))
+        for _ in 0..<20 {
+            driver.now += 500
+            driver.receive(#"{"type":"input_audio_buffer.speech_started","item_id":"v","audio_start_ms":0}"#)
+        }
+        #expect(driver.closed == 1)
+        // It is asked again.
+        #expect(driver.sent.count == 2)
+        driver.receive(#"{"type":"input_audio_buffer.cleared"}"#)
+        #expect(driver.answers == [clear: [.confirmed]])
+    }
+
     private func created(_ id: String, _ token: String) -> String {
         "{\"type\":\"response.created\",\"response\":{\"id\":\"\(id)\",\"status\":\"in_progress\",\"conversation_id\":\"c\",\"metadata\":{\"realtime_bridge\":\"\(token)\"}}}"
     }

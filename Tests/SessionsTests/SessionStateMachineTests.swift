@@ -57,7 +57,10 @@ struct MachineDriver {
 
     /// The socket takes everything that was sent.
     mutating func write() {
-        for command in unwritten { act(machine.written(command.id, on: links.first ?? 0, at: now)) }
+        for command in unwritten {
+            machine.sending(command.id, on: links.first ?? 0)
+            act(machine.written(command.id, on: links.first ?? 0, at: now))
+        }
         unwritten = []
     }
 
@@ -77,9 +80,9 @@ struct MachineDriver {
         act(machine.linkOpened(links.last ?? 0, created: Array(created.utf8), openedAt: now, at: now))
     }
 
-    mutating func fail(_ code: SessionError.Code = .upstreamUnavailable, retryAfter: Int? = nil) {
+    mutating func fail(_ code: SessionError.Code = .upstreamUnavailable, retryAfter: Int? = nil, isFinal: Bool = false) {
         guard let id = links.popLast() else { return }
-        act(machine.linkFailed(id, SessionError(code, "no", retryAfterMilliseconds: retryAfter), at: now))
+        act(machine.linkFailed(id, SessionError(code, "no", retryAfterMilliseconds: retryAfter), isFinal: isFinal, at: now))
     }
 
     /// Time passes up to the next deadline and the machine is told.

@@ -23,6 +23,5 @@ struct UpstreamRefusalTests {
     func whatPassesIsAskedAgain(refusal: UpstreamError.Code, code: SessionError.Code) {
         let error = SessionError(UpstreamError(refusal, "refused"))
         #expect(error.code == code)
-        #expect((LossPolicy.verdict(error) == .retry) == (code == .upstreamUnavailable))
     }
 }

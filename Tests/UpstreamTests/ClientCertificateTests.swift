@@ -5,7 +5,7 @@ import Upstream
 /// Against `openssl s_server` that insists on a client certificate of the test's authority.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct ClientCertificateTests {
-    private static let asks = "localhost asks for a client certificate; configure one for this upstream"
+    private static let asks = "localhost asks for a client certificate; configure one for this upstream (its settings certificate and key)"
 
     private static func options(_ certificates: TestCertificates, _ version: String) -> [String] {
         [version, "-Verify", "1", "-verify_return_error", "-CAfile", certificates.authority]

@@ -4,7 +4,7 @@ import Upstream
 
 @Suite(.timeLimit(.minutes(1)))
 struct EndTests {
-    @Test(arguments: [1000, 1001, 1011, 1012, 3000, 4004] as [UInt16])
+    @Test(arguments: [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4004, 4999] as [UInt16])
     func theServersCloseIsEchoedAndReported(code: UInt16) async throws {
         try await ScriptedServer.run { peer in
             try await peer.openSession()
@@ -25,10 +25,37 @@ struct EndTests {
         try await ScriptedServer.run { peer in
             try await peer.openSession()
             try await peer.send(.frame(8, []))
+            #expect(try await peer.receive().opcode == 8)
             try await peer.drain()
         } client: { server in
             let outcome = try await server.connect().end()
             #expect(outcome == UpstreamEnd(.closedByPeer))
+        }
+    }
+
+    /// RFC 6455, 5.5.1: there is one CLOSE from each side, and nothing after it.
+    @Test func nothingIsSentOrReadBehindACLOSE() async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            try await peer.send(.close(1001) + .text("too late") + .frame(9, []) + .close(4000))
+            #expect(try await peer.receive().closeCode == 1001)
+            await #expect(throws: PeerGone.self) { try await peer.receive() }
+        } client: { server in
+            let connection = try await server.connect()
+            #expect(try await connection.nextInbound() == .ended(UpstreamEnd(.closedByPeer, code: 1001)))
+            await #expect { try await connection.sendText("too late too") } throws: { ($0 as? UpstreamError)?.code == .closed }
+        }
+    }
+
+    /// What may not be on the wire is sent as 1000; RFC 6455, 7.4.
+    @Test(arguments: [(1000, 1000), (3000, 3000), (1005, 1000), (1006, 1000), (0, 1000), (65535, 1000)] as [(UInt16, UInt16)])
+    func ourCloseCodeIsOneThatMayBeSent(given: UInt16, sent: UInt16) async throws {
+        try await ScriptedServer.run { peer in
+            try await peer.openSession()
+            #expect(try await peer.receive().closeCode == sent)
+            try await peer.send(.close(sent))
+        } client: { server in
+            try await server.connect().closeAndWait(code: given)
         }
     }
 

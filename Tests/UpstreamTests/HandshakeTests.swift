@@ -14,15 +14,22 @@ struct HandshakeTests {
         }
     }
 
+    /// From the 101 to the CLOSE, with every length a frame can be written in.
     @Test func everythingArrivesAlsoByteByByte() async throws {
+        let long = String(repeating: "y", count: 300)
         try await ScriptedServer.run { peer in
-            let bytes = try await peer.upgradeAnswer() + .text(created) + .text("zwölf")
-            for byte in bytes { try await peer.send([byte]) }
-            try await peer.drain()
+            let euro = Array("€".utf8)
+            let before = try await peer.upgradeAnswer(extraHeaders: "X-Served-By: a\r\n") + .text(created) + .text("zwölf") + .text(long)
+            for byte in before + .frame(1, euro[..<1] + [], isFinal: false) + .frame(9, [7]) { try await peer.send([byte]) }
+            let pong = try await peer.receive()
+            #expect(pong.opcode == 10 && pong.payload == [7])
+            for byte in .frame(0, Array(euro[1...])) + .close(1001, "bye") as [UInt8] { try await peer.send([byte]) }
+            #expect(try await peer.receive().closeCode == 1001)
         } client: { server in
             let connection = try await server.connect()
             #expect(connection.created == Array(created.utf8))
-            #expect(try await connection.nextText() == "zwölf")
+            for text in ["zwölf", long, "€"] { #expect(try await connection.nextText() == text) }
+            #expect(try await connection.end() == UpstreamEnd(.closedByPeer, code: 1001, reason: "bye"))
         }
     }
 
@@ -42,32 +49,110 @@ struct HandshakeTests {
         }
     }
 
-    @Test(arguments: [301, 302, 400, 401, 403, 404, 429, 500, 503])
+    /// The body is not shown: it may be of any size and echo anything.
+    @Test(arguments: [200, 204, 301, 302, 303, 307, 308, 400, 401, 403, 404, 426, 429, 500, 502, 503])
     func otherStatusesAreRefusalsWithAdvice(status: Int) async throws {
+        let body = #"{"error":{"message":"Incorrect API key sk-secret TOPSECRET","code":"invalid_api_key"}}"#
         try await ScriptedServer.run { peer in
             _ = try await peer.upgradeAnswer()
             try await peer.send(
-                Array("HTTP/1.1 \(status) Nope\r\nLocation: https://evil.example/sk-secret\r\nContent-Length: 8\r\n\r\nTOPSECRE".utf8))
+                Array(
+                    "HTTP/1.1 \(status) TOPSECRET\r\nContent-Type: application/json\r\nWWW-Authenticate: Bearer error=\"TOPSECRET\"\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                        .utf8))
             try await peer.drain()
         } client: { server in
             let error = try await server.refusal()
             #expect(error.code == .refusedAtHandshake(status: status))
-            #expect(error.message.contains("\(status)"))
-            for secret in ["evil", "TOPSECRE", "sk-"] { #expect(!error.debugDescription.contains(secret)) }
+            #expect(error.message.hasPrefix("upstream answered the handshake with \(status): "))
+            for secret in ["TOPSECRE", "sk-", "invalid_api_key"] { #expect(!error.debugDescription.contains(secret)) }
+        }
+    }
+
+    /// Azure puts the key into the address that it redirects to.
+    @Test(arguments: [301, 302, 303, 307, 308]) func aRedirectIsNeitherFollowedNorShown(status: Int) async throws {
+        try await ScriptedServer.run { peer in
+            Issue.record("the redirect was followed")
+        } client: { elsewhere in
+            try await ScriptedServer.run { peer in
+                _ = try await peer.upgradeAnswer()
+                try await peer.send(Array("HTTP/1.1 \(status) Found\r\nLocation: \(elsewhere.url)&api-key=sk-secret\r\n\r\n".utf8))
+                try await peer.drain()
+            } client: { server in
+                let error = try await server.refusal()
+                #expect(error.code == .refusedAtHandshake(status: status))
+                #expect(error.message.contains("a redirect, which is not followed; configure the final address as the upstream URL"))
+                for text in ["\(elsewhere.port)", "sk-", "127.0.0.1"] { #expect(!error.debugDescription.contains(text)) }
+            }
+        }
+    }
+
+    /// A body that never ends keeps nobody waiting.
+    @Test func theBodyOfARefusalIsNotWaitedFor() async throws {
+        try await ScriptedServer.run { peer in
+            _ = try await peer.upgradeAnswer()
+            try await peer.send(Array("HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".utf8))
+            try await peer.drain()
+        } client: { server in
+            let error = try await server.refusal()
+            #expect(error.code == .refusedAtHandshake(status: 503))
         }
     }
 
     @Test(arguments: [
         "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
         "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-        "HTTP/1.1 101 S\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+        "HTTP/1.1 101 S\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n",
+        "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n",
+        "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n",
+        "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: close\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n",
+        "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: accept\r\n\r\n",
+        "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\nSec-WebSocket-Accept: x\r\n\r\n",
         "SSH-2.0-OpenSSH_9.2\r\n",
     ])
     func aWrong101IsABadUpgrade(answer: String) async throws {
         try await ScriptedServer.run { peer in
             _ = try await peer.upgradeAnswer()
-            try await peer.send(Array(answer.utf8))
+            let (accept, otherCase) = (
+                peer.accept, String(peer.accept.map { $0.isLowercase ? Character($0.uppercased()) : Character($0.lowercased()) })
+            )
+            try await peer.send(
+                Array(answer.replacing("ACCEPT", with: accept).replacing("Accept: accept", with: "Accept: \(otherCase)").utf8)
+                    + .text(created))
             try await peer.drain()
+        } client: { server in
+            let error = try await server.refusal()
+            #expect(error.code == .badUpgrade)
+        }
+    }
+
+    @Test(arguments: [
+        "HTTP/1.1 101 S\r\nupgrade: WebSocket\r\nCONNECTION: keep-alive, upgrade\r\nsec-websocket-accept:ACCEPT\r\n\r\n",
+        "HTTP/1.1 101\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept:\t ACCEPT \r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n",
+        "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Long: LONG\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n",
+    ])
+    func aGood101MayBeWrittenInManyWays(answer: String) async throws {
+        try await ScriptedServer.run { peer in
+            _ = try await peer.upgradeAnswer()
+            let long = String(repeating: "x", count: 60 << 10)
+            try await peer.send(Array(answer.replacing("ACCEPT", with: peer.accept).replacing("LONG", with: long).utf8) + .text(created))
+            try await peer.drain()
+        } client: { server in
+            let connection = try await server.connect()
+            #expect(connection.created == Array(created.utf8))
+        }
+    }
+
+    /// One header without end, headers without end, and announcements of an answer without end: none of them fills memory.
+    @Test(arguments: [("X: ", "xxxxxxxxxxxxxxxx"), ("", "X: y\r\n"), ("", "HTTP/1.1 100 Continue\r\n\r\n")])
+    func anAnswerWithoutEndIsNotReadToTheEnd(start: String, endless: String) async throws {
+        try await ScriptedServer.run { peer in
+            _ = try await peer.upgradeAnswer()
+            let isAnnouncement = endless.hasPrefix("HTTP")
+            try await peer.send(Array(((isAnnouncement ? "" : "HTTP/1.1 101 S\r\n") + start).utf8))
+            let more = Array(String(repeating: endless, count: 1000).utf8)
+            // Until the client has had enough: then writing fails.
+            while (try? await peer.send(more)) != nil {}
         } client: { server in
             let error = try await server.refusal()
             #expect(error.code == .badUpgrade)

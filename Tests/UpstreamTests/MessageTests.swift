@@ -21,6 +21,7 @@ struct MessageTests {
         }
     }
 
+    /// RFC 6455, 5.3: a fresh key for every frame, control frames too, that cannot be guessed from the ones before.
     @Test func whatIsSentArrivesInOrderMaskedWithChangingKeys() async throws {
         try await ScriptedServer.run { peer in
             try await peer.openSession()
@@ -30,14 +31,22 @@ struct MessageTests {
                 #expect(frame.opcode == 1 && frame.isFinal)
                 #expect(frame.text == "message \(number)")
                 masks.insert(frame.mask)
+                try await peer.send(.frame(9, [UInt8(number)]))
+                let pong = try await peer.receive()
+                #expect(pong.opcode == 10 && pong.payload == [UInt8(number)])
+                masks.insert(pong.mask)
+                try await peer.send(text: "go on")
             }
-            #expect(masks.count > 15)
-            try await peer.send(text: "seen")
-            try await peer.drain()
+            #expect(try await peer.receive().closeCode == 1000)
+            #expect(masks.count == 40)
+            try await peer.send(.close(1000))
         } client: { server in
             let connection = try await server.connect()
-            for number in 0..<20 { try await connection.sendText("message \(number)") }
-            #expect(try await connection.nextText() == "seen")
+            for number in 0..<20 {
+                try await connection.sendText("message \(number)")
+                #expect(try await connection.nextText() == "go on")
+            }
+            try await connection.closeAndWait()
         }
     }
 
@@ -71,9 +80,6 @@ struct MessageTests {
         Violation(bytes: .frame(1, [0xED, 0xA0, 0x80]), kind: .protocolViolation, code: 1007, testDescription: "surrogate"),
         Violation(bytes: .frame(2, [1]), kind: .protocolViolation, code: 1003, testDescription: "binary"),
         Violation(bytes: .frame(1, [0x61], mask: true), kind: .protocolViolation, code: 1002, testDescription: "masked"),
-        Violation(bytes: .frame(1, [0x61], reserved: 0x40), kind: .protocolViolation, code: 1002, testDescription: "compressed"),
-        Violation(bytes: .frame(3, []), kind: .protocolViolation, code: 1002, testDescription: "reserved opcode"),
-        Violation(bytes: .frame(11, []), kind: .protocolViolation, code: 1002, testDescription: "reserved control opcode"),
         Violation(bytes: .frame(0, [0x61]), kind: .protocolViolation, code: 1002, testDescription: "continuation of nothing"),
         Violation(
             bytes: .frame(1, [0x61], isFinal: false) + .frame(1, [0x61]), kind: .protocolViolation, code: 1002,
@@ -86,18 +92,61 @@ struct MessageTests {
             kind: .tooLarge, code: 1009, testDescription: "oversize in fragments"),
         Violation(
             bytes: [0x81, 127, 0xFF] + Array(repeating: 0xFF, count: 7), kind: .tooLarge, code: 1009, testDescription: "absurd length"),
-        Violation(bytes: .close(1005), kind: .protocolViolation, code: 1002, testDescription: "close code 1005"),
-        Violation(bytes: .close(999), kind: .protocolViolation, code: 1002, testDescription: "close code 999"),
+        Violation(
+            bytes: .frame(1, [0x61], isFinal: false) + .frame(2, [0x61]), kind: .protocolViolation, code: 1003,
+            testDescription: "binary in a message"),
+        Violation(
+            bytes: .frame(1, [0xF0, 0x9F], isFinal: false) + .frame(10, []) + .frame(0, [0x98], isFinal: false) + .frame(0, []),
+            kind: .protocolViolation, code: 1007, testDescription: "character that never ends, over three fragments and a pong"),
+        Violation(bytes: .frame(1, [0xC0, 0xAF]), kind: .protocolViolation, code: 1007, testDescription: "overlong UTF-8"),
+        Violation(bytes: .frame(1, [0xF4, 0x90, 0x80, 0x80]), kind: .protocolViolation, code: 1007, testDescription: "above U+10FFFF"),
+        Violation(bytes: .frame(10, [], isFinal: false), kind: .protocolViolation, code: 1002, testDescription: "fragmented pong"),
+        Violation(bytes: .frame(8, [3, 0xE8], isFinal: false), kind: .protocolViolation, code: 1002, testDescription: "fragmented close"),
+        Violation(bytes: .frame(10, Array(repeating: 0, count: 126)), kind: .protocolViolation, code: 1002, testDescription: "long pong"),
+        Violation(
+            bytes: .close(1000, String(repeating: "x", count: 124)), kind: .protocolViolation, code: 1002, testDescription: "long close"),
+        Violation(bytes: .frame(9, [1], mask: true), kind: .protocolViolation, code: 1002, testDescription: "masked ping"),
+        Violation(bytes: .frame(8, [3, 0xE8], mask: true), kind: .protocolViolation, code: 1002, testDescription: "masked close"),
+        Violation(
+            bytes: .frame(1, Array(repeating: 0x61, count: 600), isFinal: false)
+                + [UInt8](repeating: 0, count: 5).flatMap { _ in [UInt8].frame(0, Array(repeating: 0x61, count: 100), isFinal: false) },
+            kind: .tooLarge, code: 1009, testDescription: "oversize before the message ends"),
         Violation(bytes: .frame(8, [3]), kind: .protocolViolation, code: 1002, testDescription: "half a close code"),
         Violation(bytes: .frame(8, [3, 0xE8, 0xFF]), kind: .protocolViolation, code: 1007, testDescription: "close reason not UTF-8"),
     ])
     func whatBreaksTheProtocolEndsTheConnection(violation: Violation) async throws {
+        try await expectEnd(by: violation)
+    }
+
+    /// Among them RSV1, which means compression: it is not offered, so nobody may use it (RFC 6455, 5.2; RFC 7692, 6).
+    @Test(arguments: [0x40, 0x20, 0x10] as [UInt8], [1, 8, 9, 10] as [UInt8]) func aReservedBitEndsTheConnection(bit: UInt8, opcode: UInt8)
+        async throws
+    {
+        try await expectEnd(
+            by: Violation(
+                bytes: .frame(opcode, opcode == 8 ? [3, 0xE8] : [0x61], reserved: bit), kind: .protocolViolation, code: 1002,
+                testDescription: ""))
+    }
+
+    @Test(arguments: [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] as [UInt8]) func aReservedOpcodeEndsTheConnection(opcode: UInt8) async throws {
+        try await expectEnd(by: Violation(bytes: .frame(opcode, []), kind: .protocolViolation, code: 1002, testDescription: ""))
+    }
+
+    /// RFC 6455, 7.4.
+    @Test(arguments: [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535] as [UInt16])
+    func aCloseCodeThatMayNotBeSentEndsTheConnection(code: UInt16) async throws {
+        try await expectEnd(by: Violation(bytes: .close(code), kind: .protocolViolation, code: 1002, testDescription: ""))
+    }
+
+    private func expectEnd(by violation: Violation) async throws {
         try await ScriptedServer.run { peer in
             try await peer.openSession()
             try await peer.send(.text("before") + violation.bytes)
             let close = try await peer.receive()
             #expect(close.opcode == 8)
             #expect(close.closeCode == violation.code)
+            // And nothing behind it: the connection is over.
+            await #expect(throws: PeerGone.self) { try await peer.receive() }
         } client: { server in
             let connection = try await server.connect { $0.maximumMessageBytes = 1000 }
             #expect(try await connection.nextText() == "before")

@@ -10,9 +10,16 @@ struct ConversationEnds {
     let follower: EventFollower
 
     /// What the last switch said that it could not carry over.
-    var lost: Set<String> {
-        let switched = follower.events.last { $0.type == "bridge.upstream.switched" }
-        return Set((try? switched?.json())?["items_lost"]?.elements.compactMap { $0["id"]?.string } ?? [])
+    /// - Parameter response: the last switch before this one began; nil for the last of all.
+    func lost(before response: String? = nil) async throws -> Set<String> {
+        var end = Int.max
+        if let response {
+            end =
+                try await follower.event("the response \(response)") { $0.type == "response.created" && $0.data.contains(response) }
+                .number
+        }
+        let switched = follower.events.last { $0.type == "bridge.upstream.switched" && $0.number < end }
+        return Set(try switched?.json()["items_lost"]?.elements.compactMap { $0["id"]?.string } ?? [])
     }
 
     /// Compares them when both stand still. Upstream goes on failing, so that may take some looks.
@@ -29,7 +36,7 @@ struct ConversationEnds {
             let after = try await Standing(http("GET", path).json())
             let seen = follower.last
             if before == after, before.status == "active", seen == after.lastEvent, let connection {
-                differences = ConversationCheck.differences(upstream: connection, bridge: items, lost: lost, cut: cut)
+                differences = ConversationCheck.differences(upstream: connection, bridge: items, lost: try await lost(), cut: cut)
                 // A server that is just dying may have sent what never arrived.
                 if differences.isEmpty || connection.fault == nil {
                     #expect(differences == [])
@@ -65,9 +72,7 @@ struct ConversationEnds {
 
     /// How many items upstream held when it began to answer: those before the answer, without what it had not been given.
     func items(before item: String, in response: String) async throws -> Int {
-        let created = try await follower.event("the response \(response)") { $0.type == "response.created" && $0.data.contains(response) }
-        let switched = follower.events.last { $0.type == "bridge.upstream.switched" && $0.number < created.number }
-        let lost = Set(try switched?.json()["items_lost"]?.elements.compactMap { $0["id"]?.string } ?? [])
+        let lost = try await lost(before: response)
         return try await items().prefix { $0.id != item }.count { !lost.contains($0.id ?? "") }
     }
 

@@ -3,7 +3,7 @@ import Realtime
 
 /// A bridge in front of a simulator that fails on purpose and records what it sees.
 ///
-/// With `REALTIME_BRIDGE_SOAK_KEEP` the record and the bridge's log stay, and standard error says where.
+/// With `REALTIME_BRIDGE_SOAK_KEEP` the record, the bridge's log and its store stay, and standard error says where.
 enum FailingUpstream {
     /// - Parameters:
     ///   - faults: flags of `simulate` beside its dialect and record.
@@ -23,6 +23,7 @@ enum FailingUpstream {
                 defer {
                     if keeps {
                         try? bridge.errorText.write(to: folder.appending(path: "bridge.log"), atomically: true, encoding: .utf8)
+                        try? FileManager.default.copyItem(at: bridge.folder.appending(path: "data"), to: folder.appending(path: "data"))
                         FileHandle.standardError.write(Data("kept in \(folder.path)\n".utf8))
                     }
                 }

@@ -49,10 +49,10 @@ struct SoakRun {
                 try await client.cut(number, answer.itemID, atMilliseconds: 1000)
                 cut[answer.itemID] = answer.words
             }
-            if let wanted = turn.answer { #expect(answer.words == wanted, "turn \(number)") }
+            if let wanted = turn.answer { #expect(answer.words.hasSuffix(wanted), "turn \(number): \(answer.words)") }
             // The server answers from its conversation: what it was not given again it does not know.
             if turn.isRecall {
-                let lost = ends.lost
+                let lost = try await ends.lost(before: answer.responseID)
                 for (id, text) in said.dropLast() where !lost.contains(id) {
                     #expect(answer.words.contains("\"\(text)\""), "turn \(number): \(text)")
                 }
@@ -68,9 +68,26 @@ struct SoakRun {
         try await ends.caughtUp()
         try await follower.stop()
         #expect(follower.faults == [])
+        #expect(try Self.repetitions(follower.events) == [])
         figures.add(follower)
         figures.add(try UpstreamRecord(contentsOf: record))
         return figures
+    }
+
+    /// What must be told once: that an item is there, that it is done, that a response began, and that it ended.
+    private static func repetitions(_ events: [EventFollower.Event]) throws -> [String] {
+        let once = [
+            "conversation.item.created": "item", "conversation.item.added": "item", "conversation.item.done": "item",
+            "response.created": "response", "response.done": "response",
+        ]
+        var told: [String: Set<String>] = [:]
+        var faults: [String] = []
+        for event in events {
+            guard let member = once[event.type], let id = try event.json()[member]?["id"]?.string else { continue }
+            if !told[event.type, default: []].insert(id).inserted { faults.append("\(event.number): \(event.type) of \(id) again") }
+        }
+        let open = told["response.created", default: []].symmetricDifference(told["response.done", default: []])
+        return faults + open.map { "\($0) began or ended, and not both" }
     }
 
     private func kill(_ bridge: BridgeProcess, in turn: Int, _ follower: EventFollower) async throws {
@@ -85,7 +102,7 @@ struct SoakRun {
     /// The script: the same number is always the same turn.
     private struct Turn {
         let text: String
-        /// What the simulator answers at the end; nil where that depends on what came before.
+        /// How the simulator's last answer ends; nil where that depends on what came before.
         let answer: String?
         var isSpoken = false
         var isRecall = false
@@ -95,10 +112,8 @@ struct SoakRun {
         init(_ number: Int) {
             switch number % 10 {
             case 2, 6: (text, answer) = ("Weather in Oslo number \(number)?", "The result of get_weather is: sunny and open")
-            case 4:
-                (text, answer) = (
-                    "First tell me the weather and a restaurant in Bergen \(number)", "The result of find_restaurant is: sunny and open"
-                )
+            // Cut off between its two calls, the server is answered about the first alone.
+            case 4: (text, answer) = ("First tell me the weather and a restaurant in Bergen \(number)", " is: sunny and open")
             case 5: (text, answer) = ("Say count \(number) spoken aloud.", "count \(number) spoken aloud.")
             case 7:
                 // 0.7 s, told apart by the pattern.
