@@ -1,5 +1,6 @@
 import Foundation
 package import Logging
+import Realtime
 
 /// The ordered, durable history of all sessions.
 ///
@@ -79,8 +80,28 @@ package final class EventLog: Sendable {
     }
 
     /// What a session is rebuilt from; nil if there is no such session.
-    package func storedSession(_ id: String) async throws(EventLogError) -> StoredSession? {
-        try await store.session(id)
+    /// - Parameter withProducedContent: items whose response is in progress hold the text that was produced of them, as if it had ended
+    ///   here. That reads the events since the response began, so whoever does not look at the content says no.
+    package func storedSession(_ id: String, withProducedContent: Bool = true) async throws(EventLogError) -> StoredSession? {
+        guard let stored = try await store.session(id) else { return nil }
+        let unfinished = stored.unfinishedItems
+        // Without an item's first words the others are not given either.
+        guard withProducedContent, let first = unfinished.values.map(\.createdSeq).min(), first >= stored.firstSeq,
+            let key = try await store.history(of: id)?.key
+        else { return stored }
+        var produced = ProducedContent()
+        var seq = first
+        while seq < stored.lastSeq {
+            let page = try await store.events(of: key, after: seq, through: stored.lastSeq, limit: 1_000, maximumBytes: 256 * 1_024)
+            guard let last = page.last else { break }
+            for row in page {
+                guard let event = ServerEvent(row.frame), let item = event.itemID.flatMap({ unfinished[$0] }), row.seq > item.createdSeq
+                else { continue }
+                produced.add(event, to: item.id)
+            }
+            seq = last.seq
+        }
+        return stored.holding(produced)
     }
 
     package func sessions(_ query: SessionQuery) async throws(EventLogError) -> SessionPage {

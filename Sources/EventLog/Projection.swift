@@ -16,6 +16,7 @@ package struct Projection: Sendable {
     private var calls = FunctionCalls()
     /// Which response an item that is being produced belongs to, until the conversation names the item.
     private var outputItems: [String: String] = [:]
+    private var produced = ProducedContent()
     /// Items that the present upstream conversation does not hold, by the last switch. A conversation does not outlive its connection,
     /// and a projection that is loaded meets a switch before the next item, so this needs no row.
     private var lost: Set<String> = []
@@ -76,12 +77,18 @@ package struct Projection: Sendable {
             return []
         case .responseOutputItemDone:
             return event.itemID.flatMap { items[$0] } == nil ? [] : named(event, seq)
+        case .responseTextDelta, .responseOutputTextDelta, .responseAudioTranscriptDelta, .responseOutputAudioTranscriptDelta:
+            if let id = event.itemID, isBeingProduced(id) { produced.add(event, to: id) }
+            return []
         case .responseAudioDelta, .responseOutputAudioDelta:
             guard let delta = event.json["delta"], delta.kind == .string else { return [] }
             let bytes = Self.decodedBytes(delta)
             return change(event.itemID, seq) { $0.producedAudioBytes += bytes }
         case .conversationItemDeleted:
-            event.itemID.map { calls.remove($0) }
+            event.itemID.map {
+                calls.remove($0)
+                produced.remove($0)
+            }
             return change(event.itemID, seq) { $0.isDeleted = true }
         case .conversationItemTruncated:
             return change(event.itemID, seq) {
@@ -107,6 +114,7 @@ package struct Projection: Sendable {
         calls.note(item, of: id, isDeleted: items[id]?.isDeleted ?? false)
         if items[id] != nil {
             let status = item["status"]?.string
+            if status != ItemRecord.inProgress { produced.remove(id) }
             return change(id, seq) {
                 $0.json = Array(item.lexeme)
                 $0.status = status
@@ -119,6 +127,11 @@ package struct Projection: Sendable {
         items[id] = record
         if listing?.insert(id, behind: record.previousItemID) == false { listing = nil }
         return [.item(record)]
+    }
+
+    private func isBeingProduced(_ id: String) -> Bool {
+        guard let item = items[id], item.status == ItemRecord.inProgress, let response = item.responseID else { return false }
+        return openResponses.contains(response)
     }
 
     /// Null says that the item is the conversation's first; servers that never send the member only ever append.
@@ -193,15 +206,19 @@ package struct Projection: Sendable {
         openResponses.removeAll { $0 == id }
         usage.add(response["usage"])
         outputItems = outputItems.filter { $0.value != id }
-        let open = items.values.filter { $0.responseID == id && $0.status == "in_progress" }.sorted { $0.createdSeq < $1.createdSeq }
+        let open = items.values.filter { $0.responseID == id && $0.status == ItemRecord.inProgress }.sorted {
+            $0.createdSeq < $1.createdSeq
+        }
         return [.response(record)] + open.flatMap { interrupted($0, seq) }
     }
 
-    /// An item that its response left open: nothing will finish it any more.
+    /// An item that its response left open: nothing will finish it any more, and it holds what was produced of it.
     private mutating func interrupted(_ item: ItemRecord, _ seq: Int) -> [ProjectionChange] {
+        defer { produced.remove(item.id) }
         guard let json = try? JSON.parse(item.json) else { return [] }
         var splice = JSONSplice(json)
         splice.set("status", of: json, to: JSONValue.string("incomplete").bytes)
+        produced.complete(json, of: item.id, in: &splice)
         return change(item.id, seq) {
             $0.status = "incomplete"
             $0.json = splice.bytes

@@ -6,7 +6,7 @@ package struct ItemRecord: Sendable, Equatable {
     /// The item it was put behind; nil when first in the conversation. Upstream's word, except where a switch had lost items right behind
     /// the one that upstream named: then it is the last of those.
     package var previousItemID: String?
-    /// The item object as upstream last spelt it.
+    /// The item object as upstream last spelt it; of one that its response left unfinished, with the text that was produced of it.
     package var json: [UInt8]
     /// The seq of the event that last changed it.
     package var updatedSeq: Int
@@ -19,6 +19,9 @@ package struct ItemRecord: Sendable, Equatable {
     package var truncatedAtMilliseconds: Int?
     /// Deleted items stay in the chain, so that their ids are not used again and their successors keep their place.
     package var isDeleted: Bool
+
+    /// The status of one that is being produced.
+    static let inProgress = "in_progress"
 
     package init(id: String, createdSeq: Int, previousItemID: String?, json: [UInt8], status: String?, responseID: String?) {
         self.id = id

@@ -1,3 +1,5 @@
+import Realtime
+
 /// Which sessions to list, in which order.
 package struct SessionQuery: Sendable {
     package enum Order: Sendable { case newestFirst, oldestFirst }
@@ -56,4 +58,27 @@ package struct StoredSession: Sendable, Equatable {
     package let firstSeq: Int
     /// The newest event; 0 without any.
     package let lastSeq: Int
+
+    /// Items that a response in progress is producing, by id.
+    var unfinishedItems: [String: ItemRecord] {
+        let open = Set(responses.filter { $0.doneSeq == nil }.map(\.id))
+        let unfinished = items.filter { item in
+            item.status == ItemRecord.inProgress && !item.isDeleted && item.responseID.map(open.contains) ?? false
+        }
+        return Dictionary(unfinished.map { ($0.id, $0) }) { first, _ in first }
+    }
+
+    /// With the text that was produced of its unfinished items.
+    func holding(_ produced: ProducedContent) -> StoredSession {
+        let unfinished = unfinishedItems
+        let items = items.map { item in
+            guard unfinished[item.id] != nil, let json = try? JSON.parse(item.json) else { return item }
+            var item = item
+            var splice = JSONSplice(json)
+            produced.complete(json, of: item.id, in: &splice)
+            item.json = splice.bytes
+            return item
+        }
+        return StoredSession(record: record, items: items, responses: responses, firstSeq: firstSeq, lastSeq: lastSeq)
+    }
 }

@@ -59,7 +59,7 @@ enum SessionRoutes {
     static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let id = call.parameter("session")
         // From what is stored, not from the conversation's actor: nobody may see an event id before its commit.
-        guard let stored = try await api.log.storedSession(id), call.caller.sees(owner: stored.record.owner),
+        guard let stored = try await api.log.storedSession(id, withProducedContent: false), call.caller.sees(owner: stored.record.owner),
             let history = try await api.log.history(of: id)
         else { throw SessionError(.sessionNotFound, "there is no session '\(id.prefix(64))'") }
         try call.require(stored.record.upstreamDialect)
