@@ -39,6 +39,8 @@ struct Command: Equatable, Sendable {
     var sendings = 0
     /// False while it is certain that upstream has not got it from the connection it was last sent on.
     var isWritten = false
+    /// Its caller was answered when it was taken.
+    var isAccepted = false
     /// Audio that the connection before this one was sent already.
     var isKeptAudio = false
 

@@ -206,7 +206,7 @@ package actor SessionDirectory {
         record.expiresAt = new.settings.maxDuration.map { record.createdAt + $0 }
         var origin: SessionOrigin?
         if let source {
-            origin = try await self.origin(source, upTo: new.from?.upTo, upstream)
+            origin = try await self.origin(source, of: new, upstream)
             record.requestedConfiguration = source.record.requestedConfiguration
             if let own = new.configuration {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: Array(own.lexeme))
@@ -223,13 +223,17 @@ package actor SessionDirectory {
     }
 
     private func origin(
-        _ source: StoredSession, upTo: String?, _ upstream: UpstreamConfiguration
+        _ source: StoredSession, of new: NewSession, _ upstream: UpstreamConfiguration
     ) async throws(EventLogError) -> SessionOrigin {
+        let upTo = new.from?.upTo
+        // What the new session's audio will be.
+        var target = source.record
+        if let own = new.configuration { target.configuration = SessionConfiguration.merge(target.configuration, with: Array(own.lexeme)) }
         let inputs = try await log.inputSizes(of: source.record.id)
         let items = source.conversation(upTo: upTo)
         let profile = upstream.profile
         let plan = RehydrationPlan.make(
-            conversation: items, inputs: inputs, dialect: upstream.dialect, inputFormat: AudioFormat.input(of: source.record, profile),
+            conversation: items, inputs: inputs, dialect: upstream.dialect, inputFormat: AudioFormat.input(of: target, profile),
             outputFormat: AudioFormat.output(of: source.record, profile), tokenLimit: limits.replayTokenLimit)
         let unfinished = source.unfinished(upTo: upTo).map { ItemNote(id: $0, why: ItemLoss.incomplete.rawValue) }
         return SessionOrigin(session: source.record.id, plan: plan, unfinished: unfinished, inputs: inputs)

@@ -20,7 +20,8 @@ extension SessionError {
         case .refused(closeCode: 4004, _, _), .refused(_, _, errorCode: "model_not_found"):
             .upstreamModelNotFound
         // Too early, too many, or trouble of the server's own: all pass. RFC 9110 section 15.6, RFC 8470, RFC 6585.
-        case .refusedByProxy(status: 500...599), .refusedAtHandshake(status: 500...599), .refusedAtHandshake(status: 408),
+        case .refusedByProxy(status: 500...599), .refusedByProxy(status: 429), .refusedAtHandshake(status: 500...599),
+            .refusedAtHandshake(status: 408),
             .refusedAtHandshake(status: 425), .refusedAtHandshake(status: 429):
             .upstreamUnavailable
         case .refused(let closeCode, let errorType, let errorCode)

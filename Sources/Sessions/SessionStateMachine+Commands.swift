@@ -16,13 +16,17 @@ extension SessionStateMachine {
         }
         lastActivityAt = now
         if let actions = settledHere(command, at: now) { return actions }
+        // Audio is nobody's to confirm, and waits for the next connection however long that takes to come.
+        var command = command
+        command.isAccepted = command.kind == .audioAppend && !link.isOpen
+        let accepted: [Action] = command.isAccepted ? [.accept([command.id])] : []
         queue.append(command)
         switch link {
         case .open: return flush(at: now)
         case .none:
             failures = 0
-            return openLink()
-        case .waiting, .opening, .seeding, .ended: return []
+            return accepted + openLink()
+        case .waiting, .opening, .seeding, .ended: return accepted
         }
     }
 

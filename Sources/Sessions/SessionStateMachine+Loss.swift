@@ -81,6 +81,7 @@ extension SessionStateMachine {
         link = .none
         failures = 0
         switchReason = nil
+        voiced = []
         failure = error
         let wasSuspended = record.status == .suspended
         record.status = .suspended
@@ -138,7 +139,7 @@ extension SessionStateMachine {
             if command.kind == .audioCommit, !goes { isAudioLost = true }
         }
         // Their audio is kept, and goes first.
-        let appends = others.filter { $0.kind == .audioAppend && !$0.isKeptAudio }.map(\.id)
+        let appends = others.filter { $0.kind == .audioAppend && !$0.isKeptAudio && !$0.isAccepted }.map(\.id)
         let waiting = queue.removeAll().filter { !$0.isKeptAudio }
         for command in again + waiting { queue.append(command) }
         return (appends.isEmpty ? [] : [.accept(appends)]) + (lost.isEmpty ? [] : [.fail(lost, error)])
@@ -172,8 +173,8 @@ extension SessionStateMachine {
     /// Answers what upstream was never sent; what it was, is for the next connection.
     private mutating func answerUnsent(_ error: SessionError) -> [Action] {
         let commands = queue.removeAll()
-        for command in commands where command.sendings > 0 { queue.append(command) }
-        let unsent = commands.filter { $0.sendings == 0 }.map(\.id)
+        for command in commands where command.sendings > 0 || command.kind == .audioAppend { queue.append(command) }
+        let unsent = commands.filter { $0.sendings == 0 && $0.kind != .audioAppend }.map(\.id)
         return unsent.isEmpty ? [] : [.fail(unsent, error)]
     }
 
@@ -183,15 +184,21 @@ extension SessionStateMachine {
         let lost = SessionError(.upstreamLost, error.message, upstream: error.upstream)
         let sent = matcher.removeAll() + unwritten
         unwritten = []
-        let waiting = queue.removeAll().filter { !$0.isKeptAudio }
+        let queued = queue.removeAll().filter { !$0.isKeptAudio }
+        // Audio waits for the next connection, whoever else does not.
+        let appends = queued.filter { $0.kind == .audioAppend }
+        for audio in appends.compactMap(\.audio) { ledger.appended(audio) }
+        let unanswered = appends.filter { !$0.isAccepted }.map(\.id)
+        let waiting = queued.filter { $0.kind != .audioAppend }
         // What upstream was sent once may have been carried out there.
-        let asked = (sent.filter { !$0.isKeptAudio } + waiting.filter { $0.sendings > 0 }).map(\.id)
+        let asked = (sent.filter { !$0.isKeptAudio && !$0.isAccepted } + waiting.filter { $0.sendings > 0 }).map(\.id)
         let unsent = waiting.filter { $0.sendings == 0 }.map(\.id)
         let isOver = error.code == .sessionClosed || error.code == .sessionFailed
         // A connection that broke before it was used has taken nothing.
         let isUnsent = error.code == .upstreamLost
         let why = other ?? (isUnsent ? SessionError(.upstreamUnavailable, error.message, upstream: error.upstream) : error)
-        return (asked.isEmpty ? [] : [.fail(asked, isOver ? error : lost)]) + (unsent.isEmpty ? [] : [.fail(unsent, why)])
+        return (unanswered.isEmpty ? [] : [.accept(unanswered)])
+            + (asked.isEmpty ? [] : [.fail(asked, isOver ? error : lost)]) + (unsent.isEmpty ? [] : [.fail(unsent, why)])
     }
 }
 

@@ -101,10 +101,11 @@ extension SessionStateMachine {
     mutating func successorFailed(at now: Int) -> [Action] {
         guard var successor else { return [] }
         successor.failures += 1
-        if successor.holdsCommands, successor.failures >= Reconnection.attemptsToWake {
-            // The commands go to the connection there is, which does not know of the cut; the next one will.
+        if successor.holdsCommands, successor.failures >= Reconnection.attemptsAfterLoss, case .open(let id) = link {
+            // The connection there is does not know what the commands build on, so it is of no use to them.
             self.successor = nil
-            return flush(at: now)
+            let error = SessionError(.upstreamUnavailable, "no upstream connection could be had that knows of the cut")
+            return [.closeLink(id)] + terminals(why: error.message) + giveUp(error, suspendedReason: "upstream_unavailable")
         }
         successor.state = .waiting(until: now + Reconnection.wait(afterFailures: successor.failures))
         self.successor = successor

@@ -339,6 +339,45 @@ import Upstream
         #expect(driver.failures == [item: .upstreamUnavailable])
     }
 
+    @Test func audioOutlastsAnUpstreamThatStaysAway() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"session.updated","session":{"turn_detection":null}}"#)
+        try driver.take(append(UInt8(ascii: "a")))
+        driver.write()
+        driver.lose()
+        // Taken at once: it waits for the next connection.
+        let second = try driver.take(append(UInt8(ascii: "b")))
+        #expect(driver.accepted == [second])
+        for _ in 0..<20 where driver.machine.record.status == .recovering {
+            driver.fail()
+            driver.wait()
+        }
+        #expect(driver.machine.record.status == .suspended)
+        let sent = driver.sent.count
+        let third = try driver.take(append(UInt8(ascii: "c")))
+        #expect(driver.accepted.contains(third))
+        driver.open()
+        #expect(audio(Array(driver.sent.dropFirst(sent))) == ["ab", "c"])
+        #expect(driver.failures.isEmpty)
+    }
+
+    @Test func aCutThatNoConnectionCanBeToldIsNotForgotten() throws {
+        var driver = MachineDriver()
+        spoken(&driver)
+        driver.lose()
+        driver.open()
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a"}}"#)
+        try driver.take(#"{"type":"conversation.item.truncate","item_id":"a","audio_end_ms":500}"#)
+        let response = try driver.take(#"{"type":"response.create"}"#)
+        for _ in 0..<40 where driver.machine.record.status == .active {
+            driver.fail()
+            driver.wait()
+        }
+        #expect(driver.failures == [response: .upstreamUnavailable])
+        #expect(driver.machine.record.status == .suspended)
+        #expect(driver.links.isEmpty)
+    }
+
     @Test func anAnswerIsNotAskedForWithoutTheTurnItIsTo() throws {
         var driver = MachineDriver()
         driver.receive(#"{"type":"session.updated","session":{"turn_detection":null}}"#)
