@@ -11,6 +11,16 @@ import Upstream
         "{\"type\":\"response.created\",\"response\":{\"id\":\"\(id)\",\"status\":\"in_progress\",\"conversation_id\":\"c\",\"metadata\":{\"realtime_bridge\":\"\(token)\"}}}"
     }
 
+    @Test func audioThatGoesWithTheProcessIsSaidToBeLost() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"session.updated","session":{"turn_detection":null}}"#)
+        try driver.take(append(UInt8(ascii: "a")))
+        driver.act(driver.machine.suspend(reason: "bridge_stopped", isLast: true))
+        let told = try JSON.parse(driver.frames.last ?? [])
+        #expect(told["type"]?.string == "bridge.session.suspended")
+        #expect(told["input_audio_lost_ms"]?.int == 100)
+    }
+
     @Test func audioOutlastsAnUpstreamThatStaysAway() throws {
         var driver = MachineDriver()
         driver.receive(#"{"type":"session.updated","session":{"turn_detection":null}}"#)
@@ -37,7 +47,7 @@ import Upstream
         var driver = MachineDriver()
         driver.receive(#"{"type":"session.updated","session":{"turn_detection":null}}"#)
         // More than is kept.
-        for _ in 0..<400 { try driver.take(append(UInt8(ascii: "x"))) }
+        for _ in 0..<550 { try driver.take(append(UInt8(ascii: "x"))) }
         let commit = try driver.take(#"{"type":"input_audio_buffer.commit"}"#)
         driver.write()
         let response = try driver.take(#"{"type":"response.create"}"#)
