@@ -33,8 +33,11 @@ package enum BridgeEvent {
         ]).bytes
     }
 
-    package static func suspended(reason: String) -> [UInt8] {
-        JSONValue.object([("type", "bridge.session.suspended"), ("reason", .string(reason))]).bytes
+    /// - Parameter inputAudioLostMilliseconds: of audio that was appended and not committed, how much is gone with the process.
+    package static func suspended(reason: String, inputAudioLostMilliseconds: Int = 0) -> [UInt8] {
+        let lost: [(String, JSONValue)] =
+            inputAudioLostMilliseconds > 0 ? [("input_audio_lost_ms", .int(inputAudioLostMilliseconds))] : []
+        return JSONValue.object([("type", "bridge.session.suspended"), ("reason", .string(reason))] + lost).bytes
     }
 
     package static let closedType = "bridge.session.closed"

@@ -135,7 +135,8 @@ struct Settings {
     }
 
     private static func pool(_ reader: SettingsReader) throws -> UpstreamPoolLimits {
-        var limits = UpstreamPoolLimits()
+        // The stock's own attempts count too, so a short outage must not open the circuit before a session has tried for seconds.
+        var limits = UpstreamPoolLimits(failuresToOpenCircuit: 8)
         if let count = try reader.int("pool-min", in: 0...1_000) { limits.minimum = count }
         limits.maximum = try reader.int("pool-max", in: 0...1_000) ?? max(limits.maximum, limits.minimum)
         guard limits.minimum <= limits.maximum else {

@@ -22,6 +22,13 @@ struct CommandQueue: Sendable {
         return command
     }
 
+    /// - Returns: whether it was there and fits.
+    mutating func remove(_ id: CommandID, where fits: (Command) -> Bool) -> Bool {
+        guard let index = commands.firstIndex(where: { $0.id == id && fits($0) }) else { return false }
+        bytes -= commands.remove(at: index).event.frame.count
+        return true
+    }
+
     mutating func removeAll() -> [Command] {
         defer { self = CommandQueue() }
         return Array(commands)

@@ -20,8 +20,9 @@
 ///     }
 ///     append(ledger.kept(sent..<ledger.position))        // not `appended(_:)` again: it is counted already
 struct InputAudioLedger: Sendable {
-    /// Silence that nobody made a turn of is kept for this long; a rollover that finds more has lost nothing anyone said.
-    static let maximumSeconds = 30
+    /// What nobody made a turn of is kept for this long: longer than it takes to find out that a server hears nothing any more (20 s
+    /// to the ping, 20 s for its answer).
+    static let maximumSeconds = 45
     /// What a speech may take that began and does not end: 87 s of PCM.
     static let maximumSpeechBytes = 4 << 20
     /// One is spoken while the one before waits for its `committed`; more have no meaning, and upstream could name without end.
@@ -69,6 +70,8 @@ struct InputAudioLedger: Sendable {
 
     /// How much of what upstream's buffer now holds was dropped.
     var droppedMilliseconds: Int { format.milliseconds(bytes: max(0, heldStart - turnStart)) }
+
+    var heldMilliseconds: Int { format.milliseconds(bytes: heldRange.count) }
 
     /// Whether a commit or clear written at that position could be repeated on another connection with all the audio it had.
     ///

@@ -64,7 +64,7 @@ enum Reconnection {
     static let stableMilliseconds = 5_000
 
     /// How long a session waits for an upstream that is known to be down, in milliseconds.
-    static let longestOutage = 120_000
+    static let longestOutage = 60_000
 
     private static let firstWait = 250
     private static let longestWait = 8_000

@@ -125,7 +125,7 @@ extension Session {
     /// The `conversation.item.create` that makes an item again; nil if what it needs is gone, of which the machine is told.
     private nonisolated func frame(of seed: RehydrationPlan.Seed, _ eventID: String, on id: LinkID) async -> [UInt8]? {
         var input: ItemInput?
-        if seed.usesInput { input = try? await log.input(of: seed.itemID, session: origin ?? self.id) }
+        if seed.usesInput { input = try? await log.input(of: seed.itemID, session: inputOwner) }
         guard let item = seed.item(input: input) else {
             await seedMissing(seed.itemID, on: id)
             return nil
@@ -133,6 +133,9 @@ extension Session {
         await seeded(seed.itemID, alteration: item.alteration, on: id)
         return ClientEvent(.conversationItemCreate, eventID: eventID, [("item", .raw(item.bytes))]).frame
     }
+
+    /// Whose items are being given to a connection: a new session's first one gets those of the session that it goes on from.
+    private var inputOwner: String { machine.origin?.session ?? id }
 
     private func isCurrent(_ id: LinkID) -> Bool { links[id] != nil }
 

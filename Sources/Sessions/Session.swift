@@ -34,8 +34,6 @@ package actor Session {
     let upstream: UpstreamConfiguration?
     let connector: any UpstreamConnecting
     let log: EventLog
-    /// Where the history that the first connection is given is from, if that is another session.
-    let origin: String?
     let tasks: TaskOwner
     /// Told once when the store could not take this session's events.
     let broken: @Sendable (String) async -> Void
@@ -57,7 +55,6 @@ package actor Session {
         self.machine = machine
         self.history = history
         self.log = log
-        origin = machine.origin?.session
         self.upstream = upstream
         self.connector = connector
         self.bearer = bearer
@@ -124,14 +121,25 @@ package actor Session {
         return receipt
     }
 
+    /// Takes back a command that still waits for a connection, since its caller waits no longer.
+    /// - Returns: false if upstream was sent it, or it was answered.
+    package func withdraw(_ receipt: CommandReceipt) -> Bool {
+        guard let id = receipts.first(where: { $0.value.eventID == receipt.eventID })?.key, machine.withdraw(id) else { return false }
+        receipts[id] = nil
+        tellOfRoom()
+        return true
+    }
+
     package func setMetadata(_ metadata: [UInt8]) async throws(SessionError) {
         try await change { $0.setMetadata(metadata) }
     }
 
     /// What is set here goes before what was set earlier; the rest stays.
-    package func setSettings(_ settings: SessionSettings) async throws(SessionError) {
+    /// - Parameter cleared: names of what is not set any more.
+    package func setSettings(_ settings: SessionSettings, clearing cleared: Set<String> = []) async throws(SessionError) {
         try await change { machine in
             var all = machine.settings
+            all.clear(cleared)
             all.apply(settings)
             machine.set(all)
         }
@@ -188,16 +196,16 @@ package actor Session {
     }
 
     /// Gives the upstream connection back, keeps the history, and waits until that is stored.
-    func suspend(reason: String) async {
+    func suspend(reason: String, isLast: Bool = false) async {
         guard !isBroken, !isRetired else { return }
-        act(machine.suspend(reason: reason))
+        act(machine.suspend(reason: reason, isLast: isLast))
         await flush()
     }
 
     /// The same for good: the process is about to end.
     func stop() async {
         isStopped = true
-        await suspend(reason: "bridge_stopped")
+        await suspend(reason: "bridge_stopped", isLast: true)
     }
 
     /// Waits until everything enqueued so far is stored; false if it cannot be.

@@ -87,7 +87,7 @@ package actor SessionDirectory {
         }
         if let source, source.record.upstreamDialect != upstream.dialect { throw Self.otherDialect("from", upstream) }
         try await refuseOverLimits()
-        let model = new.model ?? source?.record.model ?? upstream.defaultModel
+        let model = new.model ?? source?.record.model ?? upstream.usualModel
         let connection: UpstreamConnection
         creating += 1
         defer { creating -= 1 }

@@ -12,7 +12,7 @@ package struct SessionSettings: Sendable, Equatable {
         case close
     }
 
-    /// Seconds.
+    /// Seconds; 0: never.
     package var idleTimeout: Int?
     /// Seconds from the session's creation.
     package var maxDuration: Int?
@@ -24,8 +24,15 @@ package struct SessionSettings: Sendable, Equatable {
         self.onLastViewerGone = onLastViewerGone
     }
 
-    package static let idleTimeouts = 1...86_400
+    package static let idleTimeouts = 0...86_400
     package static let maxDurations = 1...604_800
+
+    /// - Parameter names: as the API spells them.
+    mutating func clear(_ names: Set<String>) {
+        if names.contains("idle_timeout") { idleTimeout = nil }
+        if names.contains("max_duration") { maxDuration = nil }
+        if names.contains("on_last_viewer_gone") { onLastViewerGone = nil }
+    }
 
     /// Takes over what the other one sets.
     package mutating func apply(_ other: SessionSettings) {

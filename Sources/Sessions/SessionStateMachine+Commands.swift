@@ -10,7 +10,7 @@ extension SessionStateMachine {
         if command.isAcknowledged, unanswered.count(where: \.isAcknowledged) >= Self.maximumWaitingCommands {
             throw SessionError(.tooManyCommands, "\(Self.maximumWaitingCommands) commands of this session already wait for an answer")
         }
-        if case .waiting = link, now < downUntil {
+        if case .waiting = link, now < downUntil, command.kind != .audioAppend {
             throw SessionError(
                 .upstreamUnavailable, "the upstream server is not to be reached at the moment", retryAfterMilliseconds: downUntil - now)
         }
@@ -29,6 +29,9 @@ extension SessionStateMachine {
         case .waiting, .opening, .seeding, .ended: return accepted
         }
     }
+
+    /// Takes back a command that upstream was not sent; false if it may have been.
+    mutating func withdraw(_ id: CommandID) -> Bool { queue.remove(id) { $0.sendings == 0 } }
 
     /// Sends what waits, as far as it may go.
     mutating func flush(at now: Int) -> [Action] {

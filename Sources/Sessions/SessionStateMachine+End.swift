@@ -7,7 +7,8 @@ extension SessionStateMachine {
     ///
     /// Also what a session needs that was found running in the store: its responses in progress get their terminal, the connection that
     /// nobody saw end is said to have ended, and it is `suspended` last, so that a process killed in between does the rest the next time.
-    mutating func suspend(reason: String) -> [Action] {
+    /// - Parameter isLast: the process ends, and with it what is only in memory.
+    mutating func suspend(reason: String, isLast: Bool = false) -> [Action] {
         guard !link.isEnded else { return [] }
         let left = leave()
         let ends =
@@ -18,7 +19,8 @@ extension SessionStateMachine {
         let isUntold = left.isEmpty && record.status == .active
         let disconnection = isUntold ? logged(BridgeEvent.disconnected(code: nil, reason: reason, willRetry: false)) : []
         record.status = .suspended
-        return ends + disconnection + logged(BridgeEvent.suspended(reason: reason)) + left
+        let lost = isLast ? ledger.heldMilliseconds : 0
+        return ends + disconnection + logged(BridgeEvent.suspended(reason: reason, inputAudioLostMilliseconds: lost)) + left
     }
 
     /// Ends the session for good.

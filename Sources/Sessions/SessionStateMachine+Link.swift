@@ -91,6 +91,8 @@ extension SessionStateMachine {
         noteConfiguration()
         opened(id, at: now)
         missing = Set(report.lost.map(\.id))
+        missingCalls = Set(
+            missing.compactMap { projection.items[$0] }.compactMap { (try? JSON.parse($0.json, maximumDepth: 256))?["call_id"]?.string })
         seededUndone = isFirst ? [] : undone
         // Upstream's own voice detection has heard what is not kept, and nobody spoke.
         let lostAudio = isDetectingVoice ? 0 : ledger.droppedMilliseconds
@@ -106,11 +108,15 @@ extension SessionStateMachine {
         }
         if owesVoiceAnswer {
             // The turn was spoken and committed; nobody else will ask for its answer.
-            owesVoiceAnswer = false
+            voiceAnswersAsked += 1
+            owesVoiceAnswer = isAnsweringVoice && voiceAnswersAsked < Self.maximumVoiceAnswers
             if isAnsweringVoice { actions.append(.send(id, .command(.ownRequest(.responseCreate)))) }
         }
         return actions + flush(at: now)
     }
+
+    /// One that is lost as well is asked for once more; after that the speaker has to.
+    private static let maximumVoiceAnswers = 2
 
     private mutating func opened(_ id: LinkID, at now: Int) {
         link = .open(id)

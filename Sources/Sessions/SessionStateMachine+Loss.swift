@@ -78,6 +78,8 @@ extension SessionStateMachine {
 
     /// No further attempt; the next command makes one.
     mutating func giveUp(_ error: SessionError, suspendedReason: String?) -> [Action] {
+        let left = successor?.id.map { [Action.closeLink($0)] } ?? []
+        successor = nil
         link = .none
         failures = 0
         switchReason = nil
@@ -86,7 +88,7 @@ extension SessionStateMachine {
         let wasSuspended = record.status == .suspended
         record.status = .suspended
         let told = suspendedReason.map { wasSuspended ? [] : logged(BridgeEvent.suspended(reason: $0)) } ?? []
-        return answerAll(error) + told
+        return answerAll(error) + told + left
     }
 
     /// Neither another connection nor another command can help.

@@ -129,9 +129,11 @@ extension SessionStateMachine {
 
     /// No turn runs (ARCHITECTURE.md "Recovery and rollover"), and no audio is at stake.
     private var isBetweenTurns: Bool {
-        projection.pendingCalls.isEmpty && !ledger.isSpeaking && !owesVoiceAnswer && (isDetectingVoice || ledger.holdsAll)
+        !isToolPending && !ledger.isSpeaking && !owesVoiceAnswer && (isDetectingVoice || ledger.holdsAll)
             && awaitedTranscripts.isEmpty
     }
+
+    private var isToolPending: Bool { !projection.pendingCalls.isSubset(of: missingCalls) }
 
     // MARK: A silent upstream
 
@@ -143,8 +145,9 @@ extension SessionStateMachine {
 
     /// Nobody speaks, no tool is pending, nobody looks on.
     private var idleDeadline: Int? {
-        guard let idle = settings.idleTimeout.map({ $0 * 1_000 }) ?? times.idle, viewers == 0, !isAsking, queue.isEmpty, successor == nil,
-            projection.pendingCalls.isEmpty, !ledger.isSpeaking
+        guard let idle = settings.idleTimeout.map({ $0 * 1_000 }) ?? times.idle, idle > 0, viewers == 0, !isAsking, queue.isEmpty,
+            successor == nil,
+            !isToolPending, !ledger.isSpeaking
         else { return nil }
         return max(lastActivityAt, lastFrameAt, lastViewerLeftAt ?? 0) + idle
     }

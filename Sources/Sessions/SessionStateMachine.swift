@@ -139,6 +139,8 @@ struct SessionStateMachine: Sendable {
     var missing: Set<String> = []
     /// Items that the present connection was given and has not yet called done.
     var seededUndone: Set<String> = []
+    /// Calls among them, which nobody can answer any more.
+    var missingCalls: Set<String> = []
     /// An item was cut while the present connection was being given it whole.
     var isCutUntold = false
     private var isTranscribing = false
@@ -148,6 +150,8 @@ struct SessionStateMachine: Sendable {
     private(set) var isAnsweringVoice = false
     /// Voice detection has committed a turn that upstream has not begun to answer.
     var owesVoiceAnswer = false
+    /// How often the bridge has asked for that answer itself.
+    var voiceAnswersAsked = 0
     /// Committed audio whose transcript has not come.
     var awaitedTranscripts: Set<String> = []
 
@@ -264,6 +268,7 @@ struct SessionStateMachine: Sendable {
             guard let item else { return [] }
             if isTranscribing, awaitedTranscripts.count < Self.maximumWaitingCommands { awaitedTranscripts.insert(item) }
             if matches.isEmpty { owesVoiceAnswer = isAnsweringVoice }
+            voiceAnswersAsked = 0
             guard let audio = ledger.committed(itemID: item, at: matches.first?.command.audioPosition) else { return [] }
             return keep(item, .audio(audio, format: AudioFormat.input(of: record, profile).encoding), audio.count)
         case .inputAudioBufferCleared:

@@ -93,12 +93,15 @@ package struct UpstreamConfiguration: Sendable {
             sharesConnections: callers == nil && !url.contains(Self.ownID), maximumAge: profile.maximumSessionAge)
     }
 
+    /// The model of sessions that name none.
+    var usualModel: String? { defaultModel ?? models.first }
+
     /// The endpoint of sessions that name no model, for keeping connections to it ready; nil where one could not be opened without a
     /// caller's credential or a model.
     package var warmEndpoint: UpstreamEndpoint? {
         guard apiKey != nil || authorization == .none || !takesCallersCredential else { return nil }
-        guard defaultModel != nil || modelPlace == .none else { return nil }
-        let endpoint = endpoint(model: defaultModel, bearer: nil)
+        guard usualModel != nil || modelPlace == .none else { return nil }
+        let endpoint = endpoint(model: usualModel, bearer: nil)
         return endpoint.sharesConnections ? endpoint : nil
     }
 

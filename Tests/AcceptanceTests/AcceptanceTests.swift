@@ -82,11 +82,12 @@ import Testing
             #expect(try terminals.last?.json()["bridge"]?["synthesized"]?.bool == true)
             #expect(try terminals.last?.json()["usage"] == nil)
 
-            // The conversation goes on over a new upstream connection, which says what it does not remember.
+            // The conversation goes on over a new upstream connection, which is given what was said, the cut answer included.
             let item = try await curl("POST", path + "/items", json: #"{"text":"Are you still there?"}"#)
             #expect(item.status == 201)
             let switched = try #require(try await third.until("bridge.upstream.switched").last)
-            #expect(try switched.json()["state_restored"]?.bool == false)
+            #expect(try switched.json()["state_restored"]?.bool == true)
+            #expect(try switched.json()["items_replayed"]?.int ?? 0 >= 4)
             #expect(try switched.json()["generation"]?.int == 2)
             let again = try await curl("POST", path + "/responses", json: "{}")
             #expect(again.status == 200)

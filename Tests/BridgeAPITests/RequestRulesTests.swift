@@ -64,7 +64,7 @@ import Testing
         Bad("POST", "/v1/sessions", #"{"dialect":"ga"}"#, 400, "dialect_not_available", param: "dialect"),
         Bad("POST", "/v1/sessions?dialect=ga", "{}", 400, "dialect_not_available", param: "dialect"),
         Bad("POST", "/v1/sessions", #"{"upstream":"other"}"#, 400, "unknown_upstream", param: "upstream"),
-        Bad("POST", "/v1/sessions", #"{"idle_timeout":0}"#, 400, "invalid_value", param: "idle_timeout"),
+        Bad("POST", "/v1/sessions", #"{"idle_timeout":-1}"#, 400, "invalid_value", param: "idle_timeout"),
         Bad("POST", "/v1/sessions", #"{"idle_timeout":86401}"#, 400, "invalid_value", param: "idle_timeout"),
         Bad("POST", "/v1/sessions", #"{"idle_timeout":1.5}"#, 400, "invalid_value", param: "idle_timeout"),
         Bad("POST", "/v1/sessions", #"{"idle_timeout":"60"}"#, 400, "invalid_value", param: "idle_timeout"),

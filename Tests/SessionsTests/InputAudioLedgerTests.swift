@@ -117,13 +117,16 @@ import Testing
 
     // MARK: Limits
 
-    @Test func silenceIsKeptFor30Seconds() {
-        var ledger = ledger(3_000)
+    /// Bytes of the tests' format that are kept.
+    private static let kept = InputAudioLedger.maximumSeconds * 100
+
+    @Test func silenceIsKeptForAWhile() {
+        var ledger = ledger(Self.kept)
         #expect(ledger.holdsAll)
         ledger.appended([1])
         #expect(!ledger.holdsAll)
-        #expect(ledger.heldRange == 1..<3_001)
-        #expect(ledger.committed(itemID: "i", at: 3_001) == nil)
+        #expect(ledger.heldRange == 1..<Self.kept + 1)
+        #expect(ledger.committed(itemID: "i", at: Self.kept + 1) == nil)
         #expect(ledger.holdsAll)
     }
 
@@ -203,7 +206,7 @@ import Testing
 
     @Test func aCommitWhoseAudioIsNotWholeIsNotRepeatedButTheNextMayBe() {
         var ledger = ledger(1_000)
-        ledger.appended(Self.bytes(1_000..<3_500))
+        ledger.appended(Self.bytes(1_000..<Self.kept + 500))
         // Commits at 900 and 2,000 are in flight; the first 500 bytes are gone.
         #expect(!ledger.holdsAll(from: nil))
         #expect(ledger.holdsAll(from: 900))
@@ -224,7 +227,7 @@ import Testing
 
         mutating func append(_ bytes: [UInt8]) {
             all += bytes
-            let oldest = all.count - 3_000
+            let oldest = all.count - InputAudioLedger.maximumSeconds * 100
             dropped = max(dropped, min(oldest, speech?.start ?? .max))
         }
 
@@ -299,7 +302,7 @@ import Testing
         let chunk = [UInt8](repeating: 1, count: 960)
         let clock = ContinuousClock()
         let taken = clock.measure { for _ in 0..<30_000 { ledger.appended(chunk) } }
-        #expect(ledger.heldRange.count == 30 * 48_000)
+        #expect(ledger.heldRange.count == InputAudioLedger.maximumSeconds * 48_000)
         #expect(taken < .seconds(5))
     }
 }

@@ -208,6 +208,20 @@ import Upstream
         #expect(driver.machine.record.status == .suspended)
     }
 
+    @Test func aCallThatTheConnectionDoesNotHoldKeepsNobodyWaiting() throws {
+        var driver = MachineDriver(times: SessionTimes(idle: 5_000))
+        driver.receive(
+            #"{"type":"conversation.item.created","item":{"id":"f","type":"function_call","call_id":"c1","name":"n","arguments":"{}","status":"completed"}}"#
+        )
+        driver.lose()
+        driver.open()
+        let id = driver.sent.last?.eventID ?? ""
+        driver.receive("{\"type\":\"error\",\"error\":{\"code\":\"no\",\"message\":\"no\",\"event_id\":\"\(id)\"}}")
+        #expect(driver.log.last == "bridge.upstream.switched")
+        driver.wait(5_000)
+        #expect(driver.machine.record.status == .suspended)
+    }
+
     // MARK: Viewers
 
     @Test func theLastViewerMayComeBack() {

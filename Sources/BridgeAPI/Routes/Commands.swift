@@ -70,7 +70,15 @@ struct Commands: Sendable {
             case .confirmed: await receipt.confirmed(within: limit)
             case .finished: await receipt.finished(within: limit)
             }
+        if outcome == nil, !prefer.isAsync { try await withdraw(receipt) }
         return try read(outcome, receipt, orLate: prefer.isAsync ? .accepted : nil)
+    }
+
+    /// What waits for a connection when its caller's time is over is not sent later: the caller can ask again.
+    private func withdraw(_ receipt: CommandReceipt) async throws(APIError) {
+        guard await session.withdraw(receipt) else { return }
+        let error = SessionError(.upstreamUnavailable, "no upstream connection could be had in time; nothing was sent")
+        _ = try read(.failed(error), receipt, orLate: nil)
     }
 
     /// Waits for upstream whatever the caller prefers: something else depends on it.

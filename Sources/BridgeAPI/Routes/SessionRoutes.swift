@@ -82,14 +82,15 @@ enum SessionRoutes {
         let configuration = try fields.object("session")
         let metadata = try metadata(fields)
         let settings = try settings(fields)
+        let cleared = Set(settingsNames.filter { fields.json[$0]?.isNull == true })
         if let configuration {
             let receipt = try await commands.submit(ClientEventBody.make(.sessionUpdate, [("session", JSONValue(configuration))]))
             // Whatever upstream makes of the rest, and whether or not it says so in time: these are the bridge's own.
-            try await set(metadata, settings, of: commands.session)
+            try await set(metadata, settings, clearing: cleared, of: commands.session)
             let result = try await commands.result(of: receipt, until: .confirmed)
             if case .accepted = result { return Commands.accepted(receipt) }
         } else {
-            try await set(metadata, settings, of: commands.session)
+            try await set(metadata, settings, clearing: cleared, of: commands.session)
         }
         return .json(await view(commands.session))
     }
@@ -106,9 +107,11 @@ enum SessionRoutes {
             activeResponseID: await session.activeResponseID)
     }
 
-    private static func set(_ metadata: [UInt8]?, _ settings: SessionSettings, of session: Session) async throws(SessionError) {
+    private static func set(
+        _ metadata: [UInt8]?, _ settings: SessionSettings, clearing cleared: Set<String>, of session: Session
+    ) async throws(SessionError) {
         if let metadata { try await session.setMetadata(metadata) }
-        if settings != SessionSettings() { try await session.setSettings(settings) }
+        if settings != SessionSettings() || !cleared.isEmpty { try await session.setSettings(settings, clearing: cleared) }
     }
 
     private static func settings(_ fields: BodyFields) throws(APIError) -> SessionSettings {

@@ -121,7 +121,8 @@ struct PoolMachine: Sendable {
     mutating func failed(_ connection: Int, _ verdict: HandshakeVerdict, _ message: String, at moment: PoolMoment) -> [Action] {
         let handshake = finish(connection)
         let key = handshake.key
-        ledgers[key.name]?.failed(connection, verdict, message, counts: key.endpoint.sharesConnections, at: moment)
+        ledgers[key.name]?.failed(
+            connection, verdict, message, counts: key.endpoint.sharesConnections, at: moment)
         if !handshake.isForCaller { stock[key]?.refillEnded() }
         if verdict != .givenUp { stock[key]?.failed(at: moment) }
         return turns(at: moment)

@@ -30,8 +30,11 @@ struct UpstreamLedger: Sendable {
             lastFailure = message
         case .refusal:
             breaker.answered()
-            lastFailure = nil
-        case .unclear, .givenUp: breaker.ended(handshake)
+            lastFailure = message
+        case .unclear:
+            breaker.ended(handshake)
+            lastFailure = message
+        case .givenUp: breaker.ended(handshake)
         }
     }
 }
