@@ -28,12 +28,16 @@ struct Bridge {
 
     /// Returns when the process was told to stop and has drained.
     func run() async throws {
+        if !settings.unknownVariables.isEmpty {
+            logger.warning("variables that set nothing: \(settings.unknownVariables.joined(separator: ", "))")
+        }
         for upstream in settings.upstreams where upstream.apiKey == nil && upstream.authorization != .none {
             let facts: Logger.Metadata = ["bridge.upstream": "\(upstream.name)"]
             if upstream.takesCallersCredential {
-                logger.warning("an upstream has no key: only callers that send a bearer of their own can use it", metadata: facts)
+                logger.warning(
+                    "the upstream '\(upstream.name)' has no key: it is asked without one, unless a caller sends its own", metadata: facts)
             } else {
-                logger.notice("an upstream has no key: it is asked without one", metadata: facts)
+                logger.notice("the upstream '\(upstream.name)' has no key: it is asked without one", metadata: facts)
             }
         }
         let log: EventLog

@@ -24,7 +24,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "PEM file with the authorities to trust for upstream. Default: the system's.")
     var upstreamCa: String?
 
-    @Option(help: "What the Realtime server is: \(UpstreamPreset.names). Sets its URL, dialect and ways; other settings go before it.")
+    @Option(help: "What the Realtime server is: \(UpstreamPreset.names). Sets its URL, dialect and ways; other settings beat it.")
     var upstreamPreset: String?
 
     @Option(

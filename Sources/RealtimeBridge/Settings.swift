@@ -20,6 +20,8 @@ struct Settings {
     var drainTimeout: Duration
     var logLevel: Logger.Level
     var logFormat: LogFormat
+    /// Variables that are named as settings are and set nothing.
+    var unknownVariables: [String]
 
     /// - Parameters:
     ///   - dataFolder: name of the store's folder below the user's state folder.
@@ -66,6 +68,7 @@ struct Settings {
         drainTimeout = .seconds(try reader.int("drain-timeout", in: 0...3_600) ?? 10)
         logLevel = try reader.choice("log-level", as: Logger.Level.self) ?? .info
         logFormat = try reader.choice("log-format", as: LogFormat.self) ?? .text
+        unknownVariables = reader.unknownVariables
     }
 
     private static func api(_ reader: SettingsReader, listen: [ListenAddress]) throws -> BridgeAPIConfiguration {

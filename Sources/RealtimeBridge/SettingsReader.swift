@@ -20,6 +20,8 @@ struct SettingsReader {
     private let file: JSON?
     /// Variables whose names are other programs' as well, such as `OPENAI_API_KEY`.
     private let environment: [String: String]
+    /// Variables named as settings are that no setting has, each with what was probably meant; in the order of their names.
+    let unknownVariables: [String]
 
     /// - Parameters:
     ///   - flags: what the command line gave, by the setting's name.
@@ -44,6 +46,7 @@ struct SettingsReader {
             }
         }
         self.sources = sources
+        unknownVariables = Self.unknownVariables(in: environment, known: known)
         self.environment = environment
     }
 
@@ -69,8 +72,7 @@ struct SettingsReader {
             let written = path.joined(separator: ".")
             guard !fitting.isEmpty else {
                 let names = Set(known.filter { $0.starts(with: path.dropLast(), by: { $0 == "*" || $0 == $1 }) }.map { $0[path.count - 1] })
-                let meant = names.first { $0.replacing("_", with: "-") == name.replacing("_", with: "-") }
-                let hint = meant.map { "; did you mean '\($0)'?" } ?? ""
+                let hint = Suggestion.hint(for: name, among: names.filter { $0 != "*" }.map(String.init))
                 throw SettingError(description: "there is no setting '\(written)', which the configuration file \(file) has\(hint)")
             }
             if fitting.contains(where: { $0.count == path.count }) { continue }
@@ -130,14 +132,50 @@ struct SettingsReader {
             do {
                 found = try source.provider.value(forKey: key, type: type).value
             } catch {
-                throw SettingError(description: "the setting \(name) \(source.name) must be \(expected)")
+                throw Self.wrong(name, source, expected, given: Self.given(key, source))
             }
             guard let found else { continue }
             guard let value = convert(found.content) else {
-                throw SettingError(description: "the setting \(name) \(source.name) must be \(expected)")
+                throw Self.wrong(name, source, expected, given: Self.text(found.content))
             }
             return value
         }
         return nil
+    }
+
+    private static func wrong(_ name: String, _ source: Source, _ expected: String, given: String?) -> SettingError {
+        let instead = given.map { ", not \($0)" } ?? ""
+        return SettingError(description: "the setting \(name) \(source.name) must be \(expected)\(instead)")
+    }
+
+    /// What stands there in place of what was expected.
+    private static func given(_ key: AbsoluteConfigKey, _ source: Source) -> String? {
+        for type in [ConfigType.string, .int, .double, .bool] {
+            if let found = try? source.provider.value(forKey: key, type: type).value { return text(found.content) }
+        }
+        return nil
+    }
+
+    private static func text(_ content: ConfigContent) -> String? {
+        switch content {
+        case .string(let text): "'\(text.prefix(64))'"
+        case .int(let number): "\(number)"
+        case .double(let number): "\(number)"
+        case .bool(let truth): "\(truth)"
+        default: nil
+        }
+    }
+
+    private static func unknownVariables(in environment: [String: String], known: Set<String>) -> [String] {
+        let prefix = "REALTIME_BRIDGE_"
+        // A dot stands for a setting inside an object, whose names the operator has chosen.
+        let objects = Set(known.compactMap { $0.contains(".") ? $0.prefix { $0 != "." }.uppercased() : nil })
+        let names = Set(known.filter { !$0.contains(".") }.map { prefix + $0.uppercased().replacing("-", with: "_") })
+            .union([prefix + "API_KEYS", prefix + "CONFIG"])
+        return environment.keys.sorted().filter { name in
+            name.hasPrefix(prefix) && !names.contains(name) && !objects.contains { name.hasPrefix("\(prefix)\($0)_") }
+        }.map { name in
+            Suggestion.name(for: name, among: names).map { "\(name) (did you mean \($0)?)" } ?? name
+        }
     }
 }

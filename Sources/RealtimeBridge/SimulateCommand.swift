@@ -114,6 +114,8 @@ private struct SimulatorService: Service {
         let address: Simulator.Address
         do {
             address = try await simulator.start()
+        } catch let error as SimulatorError {
+            throw UnavailableError(description: error.description)
         } catch {
             throw UnavailableError(description: "cannot listen: \(error)")
         }

@@ -59,7 +59,10 @@ struct UpstreamReader {
     private func preset() throws -> UpstreamPreset? {
         guard let name = try string("preset") else { return nil }
         guard let preset = UpstreamPreset.named(name) else {
-            throw wrong("preset", "must be one of \(UpstreamPreset.names), or be left out")
+            throw wrong(
+                "preset",
+                "is '\(name.prefix(64))', but must be one of \(UpstreamPreset.names), or be left out"
+                    + Suggestion.hint(for: name, among: UpstreamPreset.all.map(\.name)))
         }
         return preset
     }
@@ -84,6 +87,10 @@ struct UpstreamReader {
         if preset?.name == "azure", upstream.url.contains("api-version=") {
             throw wrong("url", "has an api-version, which Azure's GA endpoint refuses: leave it out, or use the preset azure-preview")
         }
+        let places = [UpstreamConfiguration.modelName, UpstreamConfiguration.ownID]
+        guard !places.reduce(upstream.url, { $0.replacing($1, with: "") }).contains(where: { $0 == "{" || $0 == "}" }) else {
+            throw wrong("url", "has braces: only \(places.joined(separator: " and ")) are replaced in it, everything else is written out")
+        }
         let endpoint = upstream.endpoint(model: upstream.defaultModel ?? "model", bearer: nil)
         do throws(UpstreamError) {
             try UpstreamEndpoint(name: name, url: endpoint.url).check()
@@ -104,11 +111,26 @@ struct UpstreamReader {
     }
 
     private func tls() throws -> UpstreamTLS {
-        let tls = UpstreamTLS(caFile: try file("ca"), certificateFile: try file("certificate"), keyFile: try file("key"))
+        let caSetting = place("ca").map { $0.contains(".") ? $0 : "--\($0)" } ?? "ca"
+        let tls = UpstreamTLS(
+            caFile: try file("ca"), caSetting: caSetting, certificateFile: try file("certificate"), keyFile: try file("key"))
         if tls.keyFile != nil, tls.certificateFile == nil {
             throw wrong("key", "needs the certificate to which it belongs (setting certificate)")
         }
+        if tls.caFile != nil { try check("ca", UpstreamTLS(caFile: tls.caFile, caSetting: caSetting)) }
+        if tls.certificateFile != nil {
+            try check(tls.keyFile == nil ? "certificate" : "key", UpstreamTLS(certificateFile: tls.certificateFile, keyFile: tls.keyFile))
+        }
         return tls
+    }
+
+    /// A file that no connection could use is found at the start, and not by the first caller.
+    private func check(_ name: String, _ tls: UpstreamTLS) throws {
+        do throws(UpstreamError) {
+            try tls.check()
+        } catch {
+            throw wrong(name, "cannot be used: \(error.message)")
+        }
     }
 
     /// The setting's, `none` for no proxy at all, else the environment's.

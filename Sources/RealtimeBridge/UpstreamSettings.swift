@@ -23,8 +23,11 @@ enum UpstreamSettings {
         try refuseSharedModels(upstreams)
         let chosen = named ?? simulator?.name ?? defaultName
         guard let index = upstreams.firstIndex(where: { $0.name == chosen }) else {
-            let there = upstreams.isEmpty ? "none" : upstreams.map { "'\($0.name)'" }.joined(separator: ", ")
-            throw SettingError(description: "the setting default-upstream is '\(chosen)', but there is \(there)")
+            let names = upstreams.map(\.name)
+            let there = names.isEmpty ? "" : "; there is " + names.map { "'\($0)'" }.joined(separator: ", ")
+            throw SettingError(
+                description: "the setting default-upstream is '\(chosen)', but no upstream has this name; they stand under `\(group)` in "
+                    + "the file of --config\(there)\(Suggestion.hint(for: chosen, among: names))")
         }
         upstreams.insert(upstreams.remove(at: index), at: 0)
         // A caller's own credential goes to the default upstream (API.md section 6) unless its settings say otherwise.

@@ -47,10 +47,9 @@ final class FrameRecorder: Sendable {
     private let start = ContinuousClock.now
 
     init(path: String) throws {
-        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path) else {
-            throw SimulatorError.cannotRecord(path: path)
-        }
-        self.file = NIOLockedValueBox(file)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw SimulatorError.cannotRecord(path: path, reason: String(cString: strerror(errno))) }
+        file = NIOLockedValueBox(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
     }
 
     func record(connection: Int, _ direction: Direction, _ text: [UInt8]) {

@@ -173,8 +173,14 @@ package final class Simulator: Sendable {
 }
 
 /// Why a ``Simulator`` did not start.
-package enum SimulatorError: Error, Equatable, Sendable {
-    case cannotRecord(path: String)
+package enum SimulatorError: Error, Equatable, Sendable, CustomStringConvertible {
+    case cannotRecord(path: String, reason: String)
+
+    package var description: String {
+        switch self {
+        case .cannotRecord(let path, let reason): "cannot write the record \(path): \(reason)"
+        }
+    }
 }
 
 extension HandshakeRules {

@@ -48,7 +48,7 @@ enum ConnectionLife {
         let kind: UpstreamEnd.Kind = fault == .tooLarge ? .tooLarge : .protocolViolation
         return finish(
             closeFrame: fault, end: UpstreamEnd(kind, code: fault.closeCode, reason: fault.reason),
-            failure: { _ in UpstreamError(.badUpgrade, "upstream broke the WebSocket protocol: \(fault.reason)") })
+            failure: { UpstreamError(.badUpgrade, "\($0.server) broke the WebSocket protocol: \(fault.reason)") })
     }
 
     mutating func lost(_ reason: String) -> Finish? {
@@ -57,14 +57,14 @@ enum ConnectionLife {
             failure: {
                 $0.wasRefused
                     ? $0.refused(closeCode: nil, reason: "")
-                    : UpstreamError(.closed, "upstream left before it had opened the session: \(reason)")
+                    : UpstreamError(.closed, "\($0.server) left before it had opened the session: \(reason)")
             })
     }
 
     mutating func pingTimedOut() -> Finish? {
         finish(
             closeFrame: nil, end: UpstreamEnd(.pingTimeout, reason: "no sign of life after a ping"),
-            failure: { _ in UpstreamError(.handshakeTimeout, "upstream fell silent before it had opened the session") })
+            failure: { UpstreamError(.handshakeTimeout, "\($0.server) fell silent before it had opened the session") })
     }
 
     mutating func handshakeTimedOut(_ limit: Duration) -> Finish? {

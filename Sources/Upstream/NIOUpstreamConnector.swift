@@ -29,7 +29,7 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
         } catch {
             logger.debug(
                 "upstream session not opened",
-                metadata: ["bridge.upstream": "\(endpoint.name)", "bridge.error": "\(error.debugDescription)"])
+                metadata: ["bridge.upstream": "\(endpoint.name)", "bridge.error": "\(error.logText)"])
             throw error
         }
     }
@@ -38,7 +38,7 @@ package final class NIOUpstreamConnector: UpstreamConnecting {
         let address = request.address
         let tunnel: ProxyTunnelRequest? = if let proxy = endpoint.proxy { try ProxyTunnelRequest(proxy, to: address) } else { nil }
         let tls: TLSContext? = address.isSecure ? try await tlsContexts.context(for: endpoint.tls) : nil
-        let place = tunnel.map { "the proxy \($0.proxy)" } ?? "upstream"
+        let place = tunnel.map { "the proxy \($0.proxy)" } ?? endpoint.server
         let limit = endpoint.handshakeTimeout
 
         let loop = group.next()

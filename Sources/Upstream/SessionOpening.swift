@@ -9,6 +9,8 @@ struct SessionOpening {
     private static let readyTypes: Set<String> = ["session.created", "transcription_session.created"]
     private static let maximumErrorBytes = 64 << 10
 
+    /// How messages call the server.
+    let server: String
     /// Credentials that a server may echo.
     private let secrets: [String]
     private let awaitedEvent: String?
@@ -17,7 +19,8 @@ struct SessionOpening {
     private var hasSeenAwaitedEvent: Bool
     private var refusal: (frame: [UInt8]?, type: String?, code: String?, message: String?)?
 
-    init(secrets: [String], awaitedEvent: String? = nil) {
+    init(server: String, secrets: [String], awaitedEvent: String? = nil) {
+        self.server = server
         self.secrets = secrets
         self.awaitedEvent = awaitedEvent
         hasSeenAwaitedEvent = awaitedEvent == nil
@@ -52,12 +55,12 @@ struct SessionOpening {
     func timedOut(_ limit: Duration) -> UpstreamError {
         let missing = created == nil ? "session.created" : awaitedEvent ?? ""
         let advice = created == nil ? "is its URL that of a Realtime endpoint?" : "does this upstream really send it?"
-        return UpstreamError(.handshakeTimeout, "upstream opened the WebSocket but sent no \(missing) within \(limit); \(advice)")
+        return UpstreamError(.handshakeTimeout, "\(server) opened the WebSocket but sent no \(missing) within \(limit); \(advice)")
     }
 
     /// What `connect` throws once it is clear that no session comes.
     func refused(closeCode: UInt16?, reason: String) -> UpstreamError {
-        var message = "upstream accepted the connection and then refused the session"
+        var message = "\(server) accepted the connection and then refused the session"
         let details = [closeCode.map { "close \($0)" }, reason.isEmpty ? nil : reason, refusal?.message].compactMap { $0 }
         if !details.isEmpty { message += ": " + details.joined(separator: ", ") }
         return UpstreamError(

@@ -22,9 +22,9 @@ final class TLSContext: @unchecked Sendable {
             }
         guard loaded == 1 else {
             throw settings.caFile.map {
-                TLSFailure.library("the file of trusted authorities (--upstream-ca), \($0), cannot be read as PEM certificates")
+                TLSFailure.library("the file of trusted authorities (\(settings.caSetting)), \($0), cannot be read as PEM certificates")
             }
-                ?? TLSFailure.library("this machine's store of trusted authorities cannot be read; name a file with --upstream-ca")
+                ?? TLSFailure.library("this machine's store of trusted authorities cannot be read; name a file with \(settings.caSetting)")
         }
         if let certificate = settings.certificateFile {
             try Self.showCertificate(certificate, key: settings.keyFile ?? certificate, pointer)

@@ -25,16 +25,18 @@ enum TLSFailure {
 
     /// - Parameter session: the `SSL` whose operation failed; borrowed for the call.
     static func during(
-        handshake isHandshake: Bool, of session: OpaquePointer, host: String, clientCertificate: String?
+        handshake isHandshake: Bool, of session: OpaquePointer, host: String, settings: UpstreamTLS
     ) -> UpstreamError {
         let (reason, cause) = drainQueue()
         let verification = SSL_get_verify_result(session)
         if verification != X509_V_OK {
-            return UpstreamError(.tlsFailed, "the certificate of \(host) \(CertificateComplaint.text(verification))", cause: cause)
+            return UpstreamError(
+                .tlsFailed, "the certificate of \(host) \(CertificateComplaint.text(verification, caSetting: settings.caSetting))",
+                cause: cause)
         }
         let wasAsked = bridge_ssl_was_asked_for_certificate(session) > 0
         // With TLS 1.3 a server looks at our certificate after our handshake is over, so this may come as an answer to the first bytes.
-        if let complaint = refusalOfClient(reason, wasAsked: wasAsked, clientCertificate) {
+        if let complaint = refusalOfClient(reason, wasAsked: wasAsked, settings.certificateFile) {
             return UpstreamError(.tlsFailed, "\(host) \(complaint)", cause: cause)
         }
         return UpstreamError(.tlsFailed, isHandshake ? "\(host) \(refusal(reason))" : "TLS with \(host) broke: \(cause)", cause: cause)

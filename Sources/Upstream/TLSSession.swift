@@ -149,6 +149,6 @@ final class TLSSession {
     }
 
     private func failure(isHandshake: Bool) -> UpstreamError {
-        TLSFailure.during(handshake: isHandshake, of: session, host: host, clientCertificate: context.settings.certificateFile)
+        TLSFailure.during(handshake: isHandshake, of: session, host: host, settings: context.settings)
     }
 }

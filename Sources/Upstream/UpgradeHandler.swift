@@ -31,7 +31,7 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is TransportReady: context.writeAndFlush(wrapOutboundOut(request.bytes), promise: nil)
-        case let deadline as HandshakeDeadline: fail(ConnectFailure.unanswered(deadline.limit), context)
+        case let deadline as HandshakeDeadline: fail(ConnectFailure.unanswered(by: endpoint.server, deadline.limit), context)
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -43,7 +43,7 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .needMore:
             break
         case .malformed:
-            fail(UpstreamError(.badUpgrade, "upstream does not speak HTTP; check scheme and port of its URL"), context)
+            fail(UpstreamError(.badUpgrade, "\(endpoint.server) does not speak HTTP; check scheme and port of its URL"), context)
         case .head(let head, let leftOver):
             if let fault = request.fault(of: head) {
                 fail(fault, context)
@@ -77,7 +77,7 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        fail(UpstreamError(.unreachable, "upstream closed the connection before it had answered"), context)
+        fail(UpstreamError(.unreachable, "\(endpoint.server) closed the connection before it had answered"), context)
         context.fireChannelInactive()
     }
 

@@ -5,6 +5,7 @@ import NIOWebSocket
 /// The GET that asks for the upgrade, checked before anything is opened, and the judge of its answer.
 struct UpgradeRequest: Sendable {
     let address: UpstreamAddress
+    private let server: String
     private let headers: HTTPHeaders
     /// The sub-protocols offered; the server may choose one of them or none.
     private let protocols: [String]
@@ -19,6 +20,7 @@ struct UpgradeRequest: Sendable {
 
     init(_ endpoint: UpstreamEndpoint) throws(UpstreamError) {
         address = try UpstreamAddress(endpoint.url)
+        server = endpoint.server
         upgrader = NIOWebSocketClientUpgrader(upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
         var headers = HTTPHeaders([("Host", address.authority), ("Connection", "Upgrade"), ("Upgrade", "websocket")])
         upgrader.addCustom(upgradeRequestHeaders: &headers)
@@ -47,8 +49,8 @@ struct UpgradeRequest: Sendable {
 
     /// Why this answer does not open a WebSocket (RFC 6455, 4.1); nil if it does.
     func fault(of response: HTTPResponseHead) -> UpstreamError? {
-        guard response.status == .switchingProtocols else { return ConnectFailure.refused(status: Int(response.status.code)) }
-        func bad(_ what: String) -> UpstreamError { UpstreamError(.badUpgrade, "upstream answered 101, but \(what)") }
+        guard response.status == .switchingProtocols else { return ConnectFailure.refused(by: server, status: Int(response.status.code)) }
+        func bad(_ what: String) -> UpstreamError { UpstreamError(.badUpgrade, "\(server) answered 101, but \(what)") }
         func has(_ token: String, in name: String) -> Bool {
             response.headers[canonicalForm: name].contains { $0.lowercased() == token }
         }

@@ -61,6 +61,9 @@ package struct UpstreamEndpoint: Sendable, CustomStringConvertible {
         "\(name) \(place) headers: \(headers.map(\.name).joined(separator: ", "))"
     }
 
+    /// How messages call this server.
+    var server: String { "the upstream '\(name)' (\(place))" }
+
     /// The URL without its query, and without what looks like a key in the rest.
     package var place: String {
         Secrets.masked(String(url.prefix { $0 != "?" }))

@@ -45,6 +45,11 @@ package struct UpstreamError: Error, Sendable, CustomStringConvertible, CustomDe
 
     package var description: String { message }
 
+    /// For a log line: the message, and what OpenSSL says where it failed. Other causes say no more than the message has taken from them.
+    var logText: String {
+        (cause as? TLSLibraryError).map { "\(message) (\(Secrets.masked($0.description)))" } ?? message
+    }
+
     package var debugDescription: String {
         guard let cause else { return "\(code): \(message)" }
         return "\(code): \(message) (\(Secrets.masked(String(describing: cause))))"

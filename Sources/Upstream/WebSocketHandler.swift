@@ -39,7 +39,7 @@ final class WebSocketHandler: ChannelDuplexHandler {
         self.endpoint = endpoint
         self.inbound = inbound
         self.opened = opened
-        self.life = .opening(SessionOpening(secrets: endpoint.secrets, awaitedEvent: endpoint.awaitedEvent))
+        self.life = .opening(SessionOpening(server: endpoint.server, secrets: endpoint.secrets, awaitedEvent: endpoint.awaitedEvent))
         self.receiver = WebSocketReceiver(maximumMessageBytes: endpoint.maximumMessageBytes)
         self.keepAlive = KeepAlive(interval: TimeAmount(endpoint.pingInterval), timeout: TimeAmount(endpoint.pingTimeout), now: .now())
     }

@@ -63,7 +63,10 @@ struct ReadmeTests {
         ),
         ("cancel", [#""status":"cancelled""#]),
         ("list", [#""object":"list""#, #""room":"kitchen""#, "Say good morning", #""status":"cancelled""#, #""has_more":true"#]),
+        ("fork", [#""status":"active""#, #""room":"garden""#]),
+        ("settings", [#""idle_timeout":600"#, #""max_duration":7200"#, #""on_last_viewer_gone":"cancel""#]),
         ("rest", [#""status":"confirmed""#, "Answer in one word.", #""deleted":true"#]),
+        ("upstreams", [#""name":"simulator""#, #""circuit":"closed""#]),
     ]
 
     @Test(.timeLimit(.minutes(5))) func theLinesWorkAsTheyStand() async throws {

@@ -21,12 +21,29 @@ struct SettingsTests {
             try Data(text.utf8).write(to: file)
             return file.path
         }
+
+        /// A certificate and its key, and the key of another one.
+        func makeCertificates() throws {
+            for name in ["tls", "tls-other"] {
+                let process = Process()
+                process.executableURL = URL(filePath: "/usr/bin/env")
+                process.currentDirectoryURL = folder
+                process.arguments =
+                    ["openssl", "req", "-x509", "-subj", "/CN=x", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+                    + ["-keyout", "\(name).key", "-out", "\(name).pem"]
+                process.standardError = FileHandle.nullDevice
+                try process.run()
+                process.waitUntilExit()
+                try #require(process.terminationStatus == 0)
+            }
+        }
     }
 
     private static func settings(
         _ file: String? = nil, flags: [String: ConfigContent] = [:], environment: [String: String] = [:]
     ) async throws -> Settings {
         let files = try Files()
+        if file?.contains("FOLDER/tls") == true { try files.makeCertificates() }
         let path = try file.map { try files.write($0.replacing("FOLDER", with: files.folder.path), "settings.json") }
         _ = try files.write("key-of-file\n", "key")
         _ = try files.write("\n", "empty")
@@ -83,7 +100,7 @@ struct SettingsTests {
               "local":{"url":"ws://127.0.0.1:9/{model}","model":"m","dialect":"beta","models":["m1","m2"],"authorization":"query:api_key",
                 "api_key_file":"FOLDER/key","headers":{"X-Room":"1"},"pass_through":true,"max_session_age":0,"echoes_metadata":false,
                 "echoes_event_ids":false,"supports_out_of_band":false,"awaited_event":"ready","heartbeats":["ping"],"input_rate":16000,
-                "output_rate":22050,"proxy":"http://proxy:3128","ca":"FOLDER/key","certificate":"FOLDER/key","key":"FOLDER/key"},
+                "output_rate":22050,"proxy":"http://proxy:3128","ca":"FOLDER/tls.pem","certificate":"FOLDER/tls.pem","key":"FOLDER/tls.key"},
               "azure":{"preset":"azure","url":"wss://r.openai.azure.com","api_key_env":"AZURE_KEY","model_query":"deployment","proxy":"none"}}}
             """
         let settings = try await Self.settings(
@@ -102,7 +119,8 @@ struct SettingsTests {
         #expect(local.headers.map { "\($0.name)=\($0.value)" } == ["X-Room=1"])
         #expect(local.takesCallersCredential)
         #expect(local.proxy == UpstreamProxy(host: "proxy", port: 3128))
-        #expect(local.tls.certificateFile?.hasSuffix("/key") == true)
+        #expect(local.tls.keyFile?.hasSuffix("/tls.key") == true)
+        #expect(local.tls.caSetting == "upstreams.local.ca")
         let profile = UpstreamProfile(
             echoesMetadata: false, echoesEventIDs: false, supportsOutOfBand: false, awaitedEvent: "ready", heartbeats: ["ping"],
             inputRate: 16_000, outputRate: 22_050, maximumSessionAge: nil)
@@ -145,10 +163,17 @@ struct SettingsTests {
         Refused(#"{"url":"ws://user:pass@h"}"#, "upstreams.u.url", "user information"),
         Refused(#"{"url":"ws://h/{model}"}"#, "upstreams.u.model", "{model}"),
         Refused(#"{"url":5}"#, "upstreams.u.url", "must be text"),
-        Refused(#"{"preset":"nobody"}"#, "upstreams.u.preset", "openai, azure"),
+        Refused(#"{"preset":"nobody"}"#, "upstreams.u.preset", "openai, azure", "'nobody'"),
+        Refused(#"{"preset":"lokalai"}"#, "upstreams.u.preset", "did you mean 'localai'?"),
+        Refused(#"{"url":"ws://h/{modell}","model":"m"}"#, "upstreams.u.url", "{model}", "replaced"),
+        Refused(#"{"url":"ws://h","dialcet":"ga"}"#, "upstreams.u.dialcet", "did you mean 'dialect'?"),
+        Refused(#"{"url":"ws://h","ca":"FOLDER/tls.key"}"#, "upstreams.u.ca", "cannot be read as PEM certificates"),
+        Refused(#"{"url":"ws://h","certificate":"FOLDER/tls.key"}"#, "upstreams.u.certificate", "chain of PEM certificates"),
+        Refused(#"{"url":"ws://h","certificate":"FOLDER/tls.pem"}"#, "upstreams.u.certificate", "client key"),
+        Refused(#"{"url":"ws://h","certificate":"FOLDER/tls.pem","key":"FOLDER/tls-other.key"}"#, "upstreams.u.key", "does not belong"),
         Refused(#"{"preset":"azure"}"#, "upstreams.u.url", "wss://HOST"),
         Refused(#"{"preset":"azure","url":"wss://h/openai/v1/realtime?api-version=1"}"#, "upstreams.u.url", "azure-preview"),
-        Refused(#"{"url":"ws://h","dialect":"gamma"}"#, "upstreams.u.dialect", "ga"),
+        Refused(#"{"url":"ws://h","dialect":"gamma"}"#, "upstreams.u.dialect", "ga", "not 'gamma'"),
         Refused(#"{"url":"ws://h","api_key":"sk-0123456789"}"#, "upstreams.u.api_key", "api_key_env", "api_key_file"),
         Refused(#"{"url":"ws://h","api_key_env":"UNSET"}"#, "upstreams.u.api_key_env", "UNSET"),
         Refused(#"{"url":"ws://h","api_key_file":"FOLDER/absent"}"#, "upstreams.u.api_key_file", "absent", "cannot be read"),
@@ -186,7 +211,8 @@ struct SettingsTests {
         #expect(await Self.refusal(#"{"default_upstream":"a"}"#).contains("did you mean 'default-upstream'"))
         let both = #"{"upstreams":{"a":{"url":"ws://h","models":["m"]},"b":{"url":"ws://h","models":["m"]}}}"#
         #expect(await Self.refusal(both).contains("upstreams.a.models and upstreams.b.models both list 'm'"))
-        #expect(await Self.refusal(flags: ["default-upstream": .string("x")]).contains("there is none"))
+        #expect(await Self.refusal(flags: ["default-upstream": .string("x")]).contains("no upstream has this name"))
+        #expect(await Self.refusal(#"{"log-lvel":"info"}"#).contains("did you mean 'log-level'"))
     }
 
     @Test func unusableFlagsAreNamed() async {
@@ -205,6 +231,24 @@ struct SettingsTests {
         let crossed = await Self.refusal(flags: ["pool-min": .int(3), "pool-max": .int(2)])
         #expect(crossed.contains("pool-min") && crossed.contains("pool-max"))
         #expect(await Self.refusal(environment: ["HTTPS_PROXY": "socks5://h"]).contains("HTTPS_PROXY"))
+    }
+
+    @Test func unknownVariablesAreNamed() async throws {
+        let environment = [
+            "REALTIME_BRIDGE_LOG_LEVEL": "info", "REALTIME_BRIDGE_API_KEYS": "k", "REALTIME_BRIDGE_UPSTREAMS_LOCAL_MODEL": "m",
+            "REALTIME_BRIDGE_LOG_FROMAT": "json", "REALTIME_BRIDGE_COLOUR": "red",
+        ]
+        let unknown = try await Self.settings(environment: environment).unknownVariables
+        #expect(unknown == ["REALTIME_BRIDGE_COLOUR", "REALTIME_BRIDGE_LOG_FROMAT (did you mean REALTIME_BRIDGE_LOG_FORMAT?)"])
+    }
+
+    @Test func whatIsNearIsSuggested() {
+        let names = ["log-level", "log-format", "key", "ca"]
+        #expect(Suggestion.name(for: "log_level", among: names) == "log-level")
+        #expect(Suggestion.name(for: "loglevel", among: names) == "log-level")
+        #expect(Suggestion.name(for: "kez", among: names) == "key")
+        #expect(Suggestion.name(for: "cb", among: names) == nil)
+        #expect(Suggestion.name(for: "colour", among: names) == nil)
     }
 
     @Test func serversOwnCredentialMustBeThere() async {

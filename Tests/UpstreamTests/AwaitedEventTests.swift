@@ -67,11 +67,11 @@ struct AwaitedEventTests {
     @Test(arguments: [
         (
             [created],
-            "upstream opened the WebSocket but sent no conversation.created within 0.2 seconds; does this upstream really send it?"
+            ") opened the WebSocket but sent no conversation.created within 0.2 seconds; does this upstream really send it?"
         ),
         (
             [awaited],
-            "upstream opened the WebSocket but sent no session.created within 0.2 seconds; is its URL that of a Realtime endpoint?"
+            ") opened the WebSocket but sent no session.created within 0.2 seconds; is its URL that of a Realtime endpoint?"
         ),
     ])
     func whatIsMissingIsNamedWhenTheTimeIsOver(sent: [String], message: String) async throws {
@@ -85,7 +85,7 @@ struct AwaitedEventTests {
                 $0.handshakeTimeout = .milliseconds(200)
             }
             #expect(error.code == .handshakeTimeout)
-            #expect(error.message == message)
+            #expect(error.message.hasSuffix(message), "\(error.message)")
         }
     }
 

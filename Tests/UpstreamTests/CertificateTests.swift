@@ -31,7 +31,7 @@ struct CertificateTests {
 
     private static let forAnotherHost = "is for another host; check the host in the upstream URL"
     private static let untrusted = """
-        was issued by an authority this machine does not trust (name it with --upstream-ca FILE), or the server does not send the \
+        was issued by an authority this machine does not trust (name its file in --upstream-ca), or the server does not send the \
         certificates between its own and a trusted authority's
         """
     /// OpenSSL's server would not show what is weak, or speak old versions, without being told.

@@ -16,7 +16,7 @@ import Testing
 
     /// Returns whether the session was opened.
     private func walk(_ awaited: String?, _ random: inout SeededRandom) -> Bool {
-        var life = ConnectionLife.opening(SessionOpening(secrets: [], awaitedEvent: awaited))
+        var life = ConnectionLife.opening(SessionOpening(server: "upstream", secrets: [], awaitedEvent: awaited))
         var seen: Set<String> = []
         var isOpen = false
         var isClosing = false

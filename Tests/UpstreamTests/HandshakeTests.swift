@@ -63,7 +63,7 @@ struct HandshakeTests {
         } client: { server in
             let error = try await server.refusal()
             #expect(error.code == .refusedAtHandshake(status: status))
-            #expect(error.message.hasPrefix("upstream answered the handshake with \(status): "))
+            #expect(error.message.hasPrefix("the upstream 'test' (\(server.url.prefix { $0 != "?" })) answered \(status): "))
             for secret in ["TOPSECRE", "sk-", "invalid_api_key"] { #expect(!error.debugDescription.contains(secret)) }
         }
     }
@@ -81,7 +81,7 @@ struct HandshakeTests {
                 let error = try await server.refusal()
                 #expect(error.code == .refusedAtHandshake(status: status))
                 #expect(error.message.contains("a redirect, which is not followed; configure the final address as the upstream URL"))
-                for text in ["\(elsewhere.port)", "sk-", "127.0.0.1"] { #expect(!error.debugDescription.contains(text)) }
+                for text in ["\(elsewhere.port)", "sk-", "Location"] { #expect(!error.debugDescription.contains(text)) }
             }
         }
     }

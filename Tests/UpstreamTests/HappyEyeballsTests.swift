@@ -101,7 +101,10 @@ struct HappyEyeballsTests {
         let error = try await refusal(
             of: UpstreamEndpoint(name: "hole", url: "ws://both.example/", handshakeTimeout: .milliseconds(400)), by: resolver.connector)
         #expect(error.code == .handshakeTimeout)
-        #expect(error.message == "upstream was not reached within 0.4 seconds; check its host and port, and firewalls on the way")
+        #expect(
+            error.message
+                == "the upstream 'hole' (ws://both.example/) was not reached within 0.4 seconds; check its host and port, and firewalls on the way"
+        )
     }
 
     @Test func anIPv6AddressInTheURLIsConnectedTo() async throws {

@@ -167,7 +167,7 @@ package final class UpstreamPool: UpstreamConnecting {
             let actions = state.machine.failed(number, HandshakeVerdict(error.code), error.message, at: moment)
             return (state.carryOut(actions), before, state.machine.circuit(of: key.name))
         }
-        let facts: Logger.Metadata = ["bridge.upstream": "\(key.name)", "bridge.error": "\(error.debugDescription)"]
+        let facts: Logger.Metadata = ["bridge.upstream": "\(key.name)", "bridge.error": "\(error.logText)"]
         if before != .open, after == .open { logger.warning("upstream circuit opened", metadata: facts) }
         // A caller is told; of what fails ahead of need nobody else would hear.
         if !isForCaller, error.code != .cancelled { logger.warning("no warm upstream connection", metadata: facts) }
