@@ -207,7 +207,7 @@ struct SessionStateMachine: Sendable {
     /// Frames that wait for a connection.
     var queuedBytes: Int { queue.bytes }
 
-    var unanswered: [Command] { matcher.unanswered + queue.all }
+    var unanswered: [Command] { queue.isEmpty ? matcher.unanswered : matcher.unanswered + queue.all }
 
     /// Nothing is on its way that memory alone holds.
     var isAtRest: Bool { (link.isNone || link.isEnded) && unanswered.isEmpty && ledger.heldRange.isEmpty }
