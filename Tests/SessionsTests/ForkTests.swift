@@ -82,6 +82,14 @@ import Upstream
             #expect(try await fixture.log.inputSizes(of: fork.id) == [item.id: 12_000])
             let report = try #require(try await fixture.history(fork).last { $0["type"]?.string == "bridge.upstream.switched" })
             #expect(report["items_altered"]?.elements.isEmpty == true)
+            // It is the fork's own from then on: also without the source, and on a later connection.
+            try await fixture.directory.delete(source.id, keepingHistory: false, by: fixture.anyone)
+            await fork.suspend(reason: "idle")
+            try await confirmed(fixture, fork, #"{"type":"input_audio_buffer.clear"}"#)
+            let later = try #require(try await fixture.history(fork).last { $0["type"]?.string == "bridge.upstream.switched" })
+            #expect(later["reason"]?.string == "resumed")
+            #expect(later["items_replayed"]?.int == 1)
+            #expect(later["items_lost"]?.elements.isEmpty == true)
         }
     }
 
