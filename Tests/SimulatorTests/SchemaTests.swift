@@ -4,10 +4,11 @@ import Testing
 
 @testable import Simulator
 
-/// Every kind of frame the machine sends, against the reference schemas of the protocol.
+/// Every kind of frame the machine sends, against the bridge's contract and the reference schemas of the protocol.
 ///
-/// The schemas are not part of this repository. They are looked for in `REALTIME_REFERENCE`, else in `../shared/protocol/reference` beside
-/// the package; without them, or without Python's `jsonschema`, the check says on standard error that it was left out.
+/// The reference schemas are not part of this repository. They are looked for in `REALTIME_REFERENCE`, else in
+/// `../shared/protocol/reference` beside the package; without them, or without Python's `jsonschema`, the check says on standard error that
+/// it was left out.
 @Suite struct SchemaTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
@@ -16,6 +17,14 @@ import Testing
         guard let reference = Self.reference else {
             return Self.leaveOut("no reference schemas found; REALTIME_REFERENCE names their folder")
         }
+        try validate(against: reference)
+    }
+
+    @Test func `frames satisfy the contract`() throws {
+        try validate(against: Self.root.appending(path: "openapi.json"))
+    }
+
+    private func validate(against schemas: URL) throws {
         let lines = Dialect.allCases.flatMap { dialect in
             Self.scenarios(dialect).flatMap(\.raw).map { frame in
                 Array("{\"dialect\":\"\(dialect.rawValue)\",\"frame\":".utf8) + frame + Array("}\n".utf8)
@@ -30,7 +39,7 @@ import Testing
         defer { try? FileManager.default.removeItem(at: output) }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", script.path, reference.path, file.path]
+        process.arguments = ["python3", script.path, schemas.path, file.path]
         process.standardOutput = try FileHandle(forWritingTo: output)
         try process.run()
         process.waitUntilExit()
@@ -50,7 +59,7 @@ import Testing
     }
 
     static func leaveOut(_ why: String) {
-        FileHandle.standardError.write(Data("SchemaTests: a check against the reference was left out: \(why)\n".utf8))
+        FileHandle.standardError.write(Data("SchemaTests: a check against schemas was left out: \(why)\n".utf8))
     }
 
     /// Conversations that together make every frame there is.
