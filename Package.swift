@@ -70,7 +70,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
         room("Realtime", []),
-        tests("RealtimeTests", ["Realtime"]),
+        tests("RealtimeTests", ["TestSupport", "Realtime"]),
         room("HTTPServer", ["CMicroHTTPD", locks, logging]),
         tests("HTTPServerTests", ["HTTPServer", locks, logging]),
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
