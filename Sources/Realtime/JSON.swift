@@ -105,6 +105,16 @@ package struct JSON: Sendable {
         JSON(text: try JSONText(bytes, maximumDepth: maximumDepth, refusingDuplicates: refusingDuplicates), index: 0)
     }
 
+    /// Reads what was written from texts that had been checked, which may be a little deeper and have more values than they were allowed.
+    package static func parse(written bytes: [UInt8]) -> JSON {
+        do throws(JSONError) {
+            return JSON(
+                text: try JSONText(bytes, maximumDepth: 256, refusingDuplicates: false, maximumValues: .max), index: 0)
+        } catch {
+            preconditionFailure("what was written is no JSON: \(error)")
+        }
+    }
+
     package static func parse(_ text: String, maximumDepth: Int = 64) throws(JSONError) -> JSON {
         try parse(Array(text.utf8), maximumDepth: maximumDepth)
     }

@@ -16,10 +16,7 @@ package struct ClientEventTranslation: Sendable {
             leftOut = []
             return
         }
-        guard let translated = try? JSON.parse(made.splice.bytes, maximumDepth: 256) else {
-            preconditionFailure("a translated event is no JSON")
-        }
-        self.event = translated
+        self.event = JSON.parse(written: made.splice.bytes)
         leftOut = made.leftOut.map { LeftOutField(param: $0, upstream: view.upstream) }
     }
 
