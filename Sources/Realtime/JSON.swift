@@ -85,6 +85,12 @@ package struct JSON: Sendable {
         memberRanges.map { (text.string(at: $0.key), JSON(text: text, index: $0.value)) }
     }
 
+    /// The first member of each name, in the order they were written.
+    var distinctMembers: [(name: String, value: JSON)] {
+        var seen: Set<String> = []
+        return members.filter { seen.insert($0.name).inserted }
+    }
+
     /// Node positions of an object's names and values.
     var memberRanges: [(key: Int, value: Int)] {
         guard kind == .object else { return [] }

@@ -63,7 +63,9 @@ struct ObjectSpelling: Sendable {
     /// Spells an object in a dialect, from the other one.
     /// - Returns: the names of the fields that have no counterpart there, and are left out.
     func respell(_ object: JSON, in dialect: Dialect, with splice: inout JSONSplice) -> [String] {
-        switch dialect {
+        guard object.kind == .object else { return [] }
+        splice.removeRepetitions(in: object)
+        return switch dialect {
         case .beta: flatten(object, with: &splice)
         case .ga: nest(object, with: &splice)
         }
@@ -73,7 +75,7 @@ struct ObjectSpelling: Sendable {
 
     private func flatten(_ object: JSON, with splice: inout JSONSplice) -> [String] {
         var dropped: [String] = []
-        for (name, value) in object.members {
+        for (name, value) in object.distinctMembers {
             if gaOnly.contains(name) {
                 splice.remove(name, from: object)
                 // That it is a session of this kind is what the event says in beta.
@@ -91,9 +93,9 @@ struct ObjectSpelling: Sendable {
     private func flattened(_ audio: JSON, beside object: JSON) -> [(name: String, value: [UInt8])] {
         var flat: [(name: String, value: [UInt8])] = []
         var rest: [(String, JSONValue)] = []
-        for (side, sideValue) in audio.members {
+        for (side, sideValue) in audio.distinctMembers {
             var others: [(String, JSONValue)] = []
-            for (name, value) in sideValue.members {
+            for (name, value) in sideValue.distinctMembers {
                 guard let field = fields.first(where: { $0.ga == ["audio", side, name] }) else {
                     others.append((name, JSONValue(value)))
                     continue
@@ -117,7 +119,7 @@ struct ObjectSpelling: Sendable {
         var dropped: [String] = []
         var nested: [(place: [String], value: [UInt8])] = []
         var firstNested: String?
-        for (name, value) in object.members {
+        for (name, value) in object.distinctMembers {
             if betaOnly.contains(name) {
                 splice.remove(name, from: object)
                 dropped.append(name)
@@ -148,11 +150,11 @@ struct ObjectSpelling: Sendable {
         var sides: [(String, JSONValue)] = []
         for side in ["input", "output"] {
             let own = nested.filter { $0.place[1] == side }.map { ($0.place[2], JSONValue.raw($0.value)) }
-            let others = (present?[side]?.members ?? []).filter { other in !own.contains { $0.0 == other.name } }
+            let others = (present?[side]?.distinctMembers ?? []).filter { other in !own.contains { $0.0 == other.name } }
             let members = own + others.map { ($0.name, JSONValue($0.value)) }
             if !members.isEmpty { sides.append((side, .object(members))) }
         }
-        let rest = (present?.members ?? []).filter { !["input", "output"].contains($0.name) }.map { ($0.name, JSONValue($0.value)) }
+        let rest = (present?.distinctMembers ?? []).filter { !["input", "output"].contains($0.name) }.map { ($0.name, JSONValue($0.value)) }
         return JSONValue.object(sides + rest).bytes
     }
 

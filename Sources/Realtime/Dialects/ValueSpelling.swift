@@ -68,6 +68,6 @@ enum ValueSpelling: Sendable {
         guard value.kind == .object, value["type"] == nil else { return nil }
         // Only the semantic kind has it; without it the beta spelling means the other one.
         let type = value["eagerness"] == nil ? "server_vad" : "semantic_vad"
-        return JSONValue.object([("type", .string(type))] + value.members.map { ($0.name, JSONValue($0.value)) }).bytes
+        return JSONValue.object([("type", .string(type))] + value.distinctMembers.map { ($0.name, JSONValue($0.value)) }).bytes
     }
 }
