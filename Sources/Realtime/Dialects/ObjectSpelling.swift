@@ -183,15 +183,8 @@ struct ObjectSpelling: Sendable {
             guard path.hasPrefix(from) else { continue }
             let rest = path.dropFirst(from.count)
             guard rest.isEmpty || rest.first == "." || rest.first == "[" else { continue }
-            // A format has no parts in beta.
-            return field.value.hasParts(in: dialect) ? to + rest : to
+            return to + field.value.part(rest, in: dialect)
         }
         return path
-    }
-}
-
-extension ValueSpelling {
-    fileprivate func hasParts(in dialect: Dialect) -> Bool {
-        if case .audioFormat = self { dialect == .ga } else { true }
     }
 }

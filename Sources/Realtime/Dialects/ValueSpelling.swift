@@ -25,6 +25,17 @@ enum ValueSpelling: Sendable {
         }
     }
 
+    /// What an error calls a part of the value, from its name on: `.threshold`, `[0]`.
+    func part(_ rest: Substring, in dialect: Dialect) -> Substring {
+        switch (self, dialect) {
+        // Words in beta.
+        case (.audioFormat, .beta), (.voice, .beta): ""
+        case (.toolChoice, .beta) where rest == ".name": ".function.name"
+        case (.toolChoice, .ga) where rest == ".function.name": ".name"
+        default: rest
+        }
+    }
+
     private static func modalities(_ value: JSON, in dialect: Dialect) -> [UInt8]? {
         let words = value.elements.map(\.string)
         guard words.contains("audio") else { return nil }
