@@ -61,7 +61,8 @@ struct ObjectSpelling: Sendable {
     ]
 
     /// Spells an object in a dialect, from the other one.
-    /// - Returns: the names of the fields that have no counterpart there, and are left out.
+    /// - Returns: what is left out, as a path from the object on: fields that have no counterpart there, parts of a value that its other
+    ///   form has no room for, and of a field that stands under both names the one that had to give way.
     func respell(_ object: JSON, in dialect: Dialect, with splice: inout JSONSplice) -> [String] {
         guard object.kind == .object else { return [] }
         splice.removeRepetitions(in: object)
@@ -80,17 +81,20 @@ struct ObjectSpelling: Sendable {
                 splice.remove(name, from: object)
                 // That it is a session of this kind is what the event says in beta.
                 if name != "type" { dropped.append(name) }
+            } else if name == "audio", value.isNull {
+                splice.remove(name, from: object)
+                dropped.append(name)
             } else if name == "audio", value.kind == .object {
-                splice.substitute(name, of: object, with: flattened(value, beside: object))
+                splice.substitute(name, of: object, with: flattened(value, beside: object, &dropped))
             } else if let field = fields.first(where: { $0.ga == [name] }) {
-                respell(value, of: field, from: name, to: field.beta, of: object, in: .beta, with: &splice)
+                dropped += respell(value, of: field, from: name, to: field.beta, of: object, in: .beta, with: &splice)
             }
         }
         return dropped
     }
 
     /// The fields of `audio` side by side, and `audio` itself with what stays of it, which only vendors' own fields do.
-    private func flattened(_ audio: JSON, beside object: JSON) -> [(name: String, value: [UInt8])] {
+    private func flattened(_ audio: JSON, beside object: JSON, _ dropped: inout [String]) -> [(name: String, value: [UInt8])] {
         var flat: [(name: String, value: [UInt8])] = []
         var rest: [(String, JSONValue)] = []
         for (side, sideValue) in audio.distinctMembers {
@@ -101,7 +105,11 @@ struct ObjectSpelling: Sendable {
                     continue
                 }
                 // Some servers of the newer spelling have the old field as well.
-                guard object[field.beta] == nil else { continue }
+                guard object[field.beta] == nil else {
+                    dropped.append("audio.\(side).\(name)")
+                    continue
+                }
+                dropped += field.value.lost(of: value, in: .beta).map { "audio.\(side).\(name).\($0)" }
                 flat.append((field.beta, field.value.respelt(value, in: .beta) ?? Array(value.lexeme)))
             }
             if sideValue.kind != .object {
@@ -125,9 +133,11 @@ struct ObjectSpelling: Sendable {
                 dropped.append(name)
             } else if let field = fields.first(where: { $0.beta == name }) {
                 if field.ga.count == 1 {
-                    respell(value, of: field, from: name, to: field.ga[0], of: object, in: .ga, with: &splice)
+                    dropped += respell(value, of: field, from: name, to: field.ga[0], of: object, in: .ga, with: &splice)
                     continue
                 }
+                dropped += field.value.lost(of: value, in: .ga).map { "\(name).\($0)" }
+                if object["audio"]?[field.ga[1]]?[field.ga[2]] != nil { dropped.append(field.ga.joined(separator: ".")) }
                 nested.append((field.ga, field.value.respelt(value, in: .ga) ?? Array(value.lexeme)))
                 if firstNested == nil { firstNested = name } else { splice.remove(name, from: object) }
             }
@@ -163,7 +173,7 @@ struct ObjectSpelling: Sendable {
     private func respell(
         _ value: JSON, of field: Field, from name: String, to other: String, of object: JSON, in dialect: Dialect,
         with splice: inout JSONSplice
-    ) {
+    ) -> [String] {
         let respelt = field.value.respelt(value, in: dialect)
         if name == other {
             if let respelt { splice.replace(value, with: respelt) }
@@ -171,7 +181,9 @@ struct ObjectSpelling: Sendable {
             splice.substitute(name, of: object, with: [(other, respelt ?? Array(value.lexeme))])
         } else {
             splice.remove(name, from: object)
+            return [name]
         }
+        return field.value.lost(of: value, in: dialect).map { "\(name).\($0)" }
     }
 
     /// The same place in the other spelling, for what errors name: `audio.input.turn_detection.threshold`, `turn_detection.threshold`.
