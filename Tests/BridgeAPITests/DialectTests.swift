@@ -140,6 +140,24 @@ import Upstream
         }
     }
 
+    /// beta does not say which items become part of the conversation; their response does.
+    @Test func anItemOutOfBandIsNoItemOfTheConversation() async throws {
+        try await APIFixture.run(dialect: .beta, configure: { $0.dialect = .ga }) { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession(#"{"session":{"type":"realtime","output_modalities":["text"]}}"#))"
+            _ = try await bridge.send("POST", path + "/responses", #"{"conversation":"none","input":"Say a"}"#)
+            let outside = try await bridge.send("GET", path + "/events?until=response.done").text
+            #expect(outside.contains("event: response.output_item.done") && !outside.contains("conversation.item.done"), "\(outside)")
+            _ = try await bridge.send("POST", path + "/responses")
+            let inside = try await bridge.send(
+                "GET", path + "/events?types=*item.done,response.done", headers: ["accept": "application/json"])
+            let types = (inside.json?["data"]?.elements ?? []).compactMap { $0["event"]?["type"]?.string }
+            #expect(
+                types == [
+                    "response.output_item.done", "response.done", "conversation.item.done", "response.output_item.done", "response.done",
+                ])
+        }
+    }
+
     // MARK: What has no counterpart
 
     @Test func whatUpstreamCannotBeToldIsNamedWhereTheRequestHasIt() async throws {
