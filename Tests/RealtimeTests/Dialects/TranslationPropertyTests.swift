@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -25,7 +26,8 @@ import Testing
         Dialect.allCases.filter(event.dialects.contains).map { Kind(event: event, dialect: $0) }
     }
     .filter { !$0.isOfNobody }
-    static let count = 40
+    /// Of each kind; more in the long runs.
+    static let count = ProcessInfo.processInfo.environment["REALTIME_BRIDGE_SOAK"] == "1" ? 2_000 : 40
 
     @Test func theGeneratorKeepsToTheSchemas() throws {
         for kind in Self.kinds {
