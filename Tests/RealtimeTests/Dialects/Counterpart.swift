@@ -54,8 +54,10 @@ struct Counterparts {
     func counterpart(of path: [String]) -> Counterpart {
         if path == ["type"] { return .reformed }
         if path.count > 2, path.suffix(3).first == "content", path.last == "type" { return .reformed }
-        guard let first = path.first, first == root, path.count > 1 else { return .at(path) }
+        guard let first = path.first, first == root else { return .at(path) }
         let inside = Array(path.dropFirst())
+        // Leaves because they are empty, to which ga adds a type.
+        if inside.isEmpty || inside == ["turn_detection"] && event[root]?["turn_detection"]?.kind == .object { return .nothing }
         if (dialect == .beta ? betaOnly : gaOnly).contains(inside[0]) { return .nothing }
         // Nothing is in it, or it is nothing.
         if dialect == .ga, inside[0] == "audio", inside.count < 3 { return .nothing }
