@@ -4,7 +4,7 @@
 usage: validate_frames.py REFERENCE_FOLDER FRAMES_FILE
 
 REFERENCE_FOLDER holds schemas.beta.json and schemas.ga.json (draft 2020-12, `$defs` by event name). Each line of
-FRAMES_FILE is {"dialect": "beta"|"ga", "frame": {...}}. Prints every distinct violation and exits 1 if there is one; exits 77
+FRAMES_FILE is {"dialect": "beta"|"ga", "payload": {...}}. Prints every distinct violation and exits 1 if there is one; exits 77
 if the Python package jsonschema is missing.
 """
 
@@ -29,7 +29,7 @@ def main(reference, frames_file):
     with open(frames_file, encoding="utf-8") as lines:
         for line in lines:
             entry = json.loads(line)
-            dialect, frame = entry["dialect"], entry["frame"]
+            dialect, frame = entry["dialect"], entry["payload"]
             name = frame.get("type")
             count += 1
             definitions = bundles[dialect]["$defs"]
