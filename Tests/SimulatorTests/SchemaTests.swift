@@ -5,17 +5,26 @@ import Testing
 
 @testable import Simulator
 
-/// Every kind of frame the machine sends, against the reference schemas of the protocol and the types of the official client.
+/// Every kind of frame the machine sends, against the bridge's contract, the reference schemas of the protocol and the types of the
+/// official client.
 ///
-/// The schemas are not part of this repository. They are looked for in `REALTIME_REFERENCE`, else in `../shared/protocol/reference` beside
-/// the package; without them the check says on standard error that it was left out.
+/// The reference schemas are not part of this repository. They are looked for in `REALTIME_REFERENCE`, else in
+/// `../shared/protocol/reference` beside the package; without them the check says on standard error that it was left out.
 @Suite struct SchemaTests {
     @Test func `frames satisfy the reference schemas`() async throws {
         guard let reference = Self.reference else {
             return Self.leaveOut("no reference schemas found; REALTIME_REFERENCE names their folder")
         }
+        try await validate(against: reference)
+    }
+
+    @Test func `frames satisfy the contract`() async throws {
+        try await validate(against: PythonTool.root.appending(path: "openapi.json"))
+    }
+
+    private func validate(against schemas: URL) async throws {
         let outcome = try await PythonTool.withFile(holding: PayloadRecord.lines(Self.frames)) {
-            try await PythonTool("validate_frames.py")(reference.path, $0.path)
+            try await PythonTool("validate_frames.py")(schemas.path, $0.path)
         }
         if let outcome { #expect(outcome.status == 0, "\(outcome.text)\(outcome.errors)") }
     }
@@ -37,7 +46,7 @@ import Testing
     }
 
     static func leaveOut(_ why: String) {
-        FileHandle.standardError.write(Data("SchemaTests: a check against the reference was left out: \(why)\n".utf8))
+        FileHandle.standardError.write(Data("SchemaTests: a check against schemas was left out: \(why)\n".utf8))
     }
 
     /// Conversations that together make every frame there is.
