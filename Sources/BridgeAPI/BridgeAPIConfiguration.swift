@@ -1,4 +1,5 @@
 package import HTTPServer
+package import Realtime
 
 /// Who may use the bridge, and where its limits are.
 package struct BridgeAPIConfiguration: Sendable {
@@ -14,6 +15,8 @@ package struct BridgeAPIConfiguration: Sendable {
     /// Empty: no authentication; the one who starts the bridge answers for where it listens.
     package var keys = BridgeKeys()
     package var credentials = Credentials.automatic
+    /// What clients of a session are shown, where neither they nor the session says.
+    package var dialect = Dialect.beta
     /// Hosts, with or without a port, that requests may name beside the loopback ones and those listened on.
     package var allowedHosts: [String] = []
     /// `scheme://host[:port]`, or `*` for any.

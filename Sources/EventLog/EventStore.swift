@@ -57,10 +57,12 @@ package struct HistoryRow: Sendable {
     /// Of those, what retention has removed.
     let removedBytes: Int
     let hasEnded: Bool
+    /// Ids of its responses that are not part of the conversation.
+    let outOfBandResponses: Set<String>
 
     init(
         key: SessionKey, firstSeq: Int = 1, lastSeq: Int = 0, epochs: EpochList = EpochList(), cumulativeBytes: Int = 0,
-        removedBytes: Int = 0, hasEnded: Bool
+        removedBytes: Int = 0, hasEnded: Bool, outOfBandResponses: Set<String> = []
     ) {
         self.key = key
         self.firstSeq = firstSeq
@@ -69,6 +71,7 @@ package struct HistoryRow: Sendable {
         self.cumulativeBytes = cumulativeBytes
         self.removedBytes = removedBytes
         self.hasEnded = hasEnded
+        self.outOfBandResponses = outOfBandResponses
     }
 }
 

@@ -8,8 +8,8 @@ package final class LoggedEvent: Sendable {
     /// The frame as it came from upstream.
     package let frame: [UInt8]
 
-    private let renderings = NIOLockedValueBox<[(key: Int, bytes: [UInt8])]>([])
-    /// Two dialects, with and without `event:`.
+    private let renderings = NIOLockedValueBox<[(key: Int, frames: [[UInt8]])]>([])
+    /// Two dialects, as streams show them and as filters read them.
     private static let maximumRenderings = 4
 
     init(position: EventPosition, createdAtMilliseconds: Int, frame: [UInt8]) {
@@ -18,17 +18,17 @@ package final class LoggedEvent: Sendable {
         self.frame = frame
     }
 
-    /// The event as some reader spells it, made once and shared by all readers with the same key.
+    /// The event as some reader spells it, in no, one or several frames, made once and shared by all readers with the same key.
     ///
     /// `make` runs on the caller's thread, outside of any lock: readers that ask at the same moment may each make it, and share what
     /// the first one made. The first four keys are kept, any other is made anew each time.
-    package func rendering(_ key: Int, _ make: () -> [UInt8]) -> [UInt8] {
-        if let kept = renderings.withLockedValue({ held in held.first { $0.key == key } }) { return kept.bytes }
-        let bytes = make()
+    package func rendering(_ key: Int, _ make: () -> [[UInt8]]) -> [[UInt8]] {
+        if let kept = renderings.withLockedValue({ held in held.first { $0.key == key } }) { return kept.frames }
+        let frames = make()
         return renderings.withLockedValue { held in
-            if let kept = held.first(where: { $0.key == key }) { return kept.bytes }
-            if held.count < Self.maximumRenderings { held.append((key, bytes)) }
-            return bytes
+            if let kept = held.first(where: { $0.key == key }) { return kept.frames }
+            if held.count < Self.maximumRenderings { held.append((key, frames)) }
+            return frames
         }
     }
 

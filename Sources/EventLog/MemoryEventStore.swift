@@ -168,7 +168,8 @@ package final class MemoryEventStore: EventStore {
             return HistoryRow(
                 key: key, firstSeq: session.firstSeq, lastSeq: session.lastSeq, epochs: session.epochs,
                 cumulativeBytes: session.events.last?.event.cumulativeBytes ?? 0,
-                removedBytes: first.map { $0.event.cumulativeBytes - $0.storedBytes } ?? 0, hasEnded: session.record.status.hasEnded)
+                removedBytes: first.map { $0.event.cumulativeBytes - $0.storedBytes } ?? 0, hasEnded: session.record.status.hasEnded,
+                outOfBandResponses: Set(session.responsesByCreation.filter(\.isOutOfBand).map(\.id)))
         }
     }
 

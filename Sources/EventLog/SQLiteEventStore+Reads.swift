@@ -34,13 +34,16 @@ extension SQLiteEventStore {
                 arguments: [key])
             for start in starts { epochs.begin(start["epoch"], at: start["first_seq"]) }
             let hasEnded = SessionRecord.Status(rawValue: session["status"])?.hasEnded ?? false
+            let outOfBand = try String.fetchSet(
+                try db.cachedStatement(sql: "SELECT id FROM response WHERE session = ? AND is_out_of_band"), arguments: [key])
             guard let first = ends[0], let last = ends[1] else {
-                return HistoryRow(key: key, epochs: epochs, hasEnded: hasEnded)
+                return HistoryRow(key: key, epochs: epochs, hasEnded: hasEnded, outOfBandResponses: outOfBand)
             }
             return HistoryRow(
                 key: key, firstSeq: first["seq"], lastSeq: last["seq"], epochs: epochs,
                 cumulativeBytes: last["cumulative_bytes"],
-                removedBytes: first["cumulative_bytes"] - first["bytes"] - StoredEvent.overheadBytes, hasEnded: hasEnded)
+                removedBytes: first["cumulative_bytes"] - first["bytes"] - StoredEvent.overheadBytes, hasEnded: hasEnded,
+                outOfBandResponses: outOfBand)
         }
     }
 

@@ -55,6 +55,7 @@ package final class SessionHistory: Sendable {
         var failure: EventLogError?
 
         var hasEnded: Bool
+        var outOfBandResponses: Set<String>
         var subscribers: [Int: @Sendable () -> Void] = [:]
         var nextSubscriber = 0
         var roomWaiters: [CheckedContinuation<Void, Never>] = []
@@ -86,7 +87,8 @@ package final class SessionHistory: Sendable {
             State(
                 lastSeq: row.lastSeq, firstSeq: row.firstSeq, epochs: row.epochs, cumulativeBytes: row.cumulativeBytes,
                 removedBytes: row.removedBytes, windowLimit: windowLimit, enqueuedSeq: row.lastSeq,
-                enqueuedBytes: row.cumulativeBytes, enqueuedEpoch: row.epochs.starts.last?.epoch ?? 0, hasEnded: row.hasEnded))
+                enqueuedBytes: row.cumulativeBytes, enqueuedEpoch: row.epochs.starts.last?.epoch ?? 0, hasEnded: row.hasEnded,
+                outOfBandResponses: row.outOfBandResponses))
     }
 
     // MARK: The conversation's side
@@ -118,6 +120,10 @@ package final class SessionHistory: Sendable {
                 logged = LoggedEvent(
                     position: EventPosition(epoch: epoch, seq: seq), createdAtMilliseconds: entry.createdAtMilliseconds,
                     frame: entry.frame)
+            }
+            // Known before any event of the response is visible.
+            for case .response(let response) in entry.changes where response.isOutOfBand {
+                state.outOfBandResponses.insert(response.id)
             }
             state.waitingBytes += bytes
             state.waitingEntries += 1
@@ -194,6 +200,11 @@ package final class SessionHistory: Sendable {
 
     package func check(_ cursor: EventPosition) -> CursorCheck {
         state.withLockedValue { $0.epochs.check(cursor, firstSeq: $0.firstSeq, lastSeq: $0.lastSeq, current: epoch) }
+    }
+
+    /// Whether a response is not part of the conversation, which most of its events do not say.
+    package func isOutOfBand(_ response: String) -> Bool {
+        state.withLockedValue { $0.outOfBandResponses.contains(response) }
     }
 
     /// The events after `seq` as far as memory holds them; for threads that must not wait.

@@ -28,7 +28,8 @@ package struct SessionRecord: Sendable, Equatable {
     /// Unix seconds.
     package let createdAt: Int
     package let model: String?
-    package let dialect: Dialect
+    /// What its clients are shown unless they ask for the other one.
+    package var dialect: Dialect
     package let upstreamName: String
 
     package var status: Status
@@ -42,7 +43,8 @@ package struct SessionRecord: Sendable, Equatable {
     /// The bridge's own settings as a JSON object: `idle_timeout`, `max_duration`, `on_last_viewer_gone`, where given.
     package var settings: [UInt8]
 
-    package var upstreamDialect: Dialect
+    /// What its events, items, responses and configurations are spelt in.
+    package let upstreamDialect: Dialect
     package var upstreamSessionID: String?
     /// Counts upstream connections of this session, from 1.
     package var generation: Int

@@ -36,6 +36,25 @@ package struct JSONSplice: Sendable {
         }
     }
 
+    /// Puts other members in the place of one; nothing happens if there is none of that name, and none of it stays if there are no others.
+    package mutating func substitute(_ name: String, of object: JSON, with members: [(name: String, value: [UInt8])]) {
+        guard !members.isEmpty else { return remove(name, from: object) }
+        guard let member = object.memberRanges.first(where: { text.string(at: $0.key, equals: name) }) else { return }
+        let range = Int(text.nodes[member.key].start)..<Int(text.nodes[member.value].end)
+        edits.append((range, Self.written(members)))
+    }
+
+    private static func written(_ members: [(name: String, value: [UInt8])]) -> [UInt8] {
+        var out: [UInt8] = []
+        for (index, member) in members.enumerated() {
+            if index > 0 { out.append(UInt8(ascii: ",")) }
+            JSONValue.write(member.name, into: &out)
+            out.append(UInt8(ascii: ":"))
+            out.append(contentsOf: member.value)
+        }
+        return out
+    }
+
     /// The text with all edits made.
     package var bytes: [UInt8] {
         var all = edits
@@ -78,14 +97,8 @@ package struct JSONSplice: Sendable {
         let close = object.range.upperBound - 1
         if let from = pendingFrom { result.append((from..<close, [])) }
         if !edit.added.isEmpty {
-            var addition: [UInt8] = []
-            for (index, member) in edit.added.enumerated() {
-                if index > 0 || survivorEnd != nil { addition.append(UInt8(ascii: ",")) }
-                JSONValue.write(member.name, into: &addition)
-                addition.append(UInt8(ascii: ":"))
-                addition.append(contentsOf: member.value)
-            }
-            result.append((close..<close, addition))
+            let comma = survivorEnd == nil ? [] : [UInt8(ascii: ",")]
+            result.append((close..<close, comma + Self.written(edit.added)))
         }
         return result
     }

@@ -16,7 +16,7 @@ struct DemoCommand: AsyncParsableCommand {
     func run() async throws {
         try await exiting {
             let reader = try await options.reader()
-            let dialect = try reader.choice("upstream-dialect", as: Dialect.self) ?? .beta
+            let dialect = try reader.choice("upstream-dialect", as: Dialect.self) ?? .ga
             guard try reader.string("upstream-url") == nil else {
                 throw SettingError(description: "demo has its own upstream: leave the setting upstream-url out, or use serve")
             }

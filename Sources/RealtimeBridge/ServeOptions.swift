@@ -18,8 +18,11 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "URL of the Realtime server. Default wss://api.openai.com/v1/realtime.")
     var upstreamURL: String?
 
-    @Option(help: "What the Realtime server speaks: ga or beta. Default ga; for demo, what its simulator speaks, beta.")
+    @Option(help: "What the Realtime server speaks: ga or beta. Default ga, or the preset's.")
     var upstreamDialect: String?
+
+    @Option(help: "What clients are shown unless they or their session say otherwise: beta or ga. Default beta.")
+    var dialect: String?
 
     @Option(help: "PEM file with the authorities to trust for upstream. Default: the system's.")
     var upstreamCa: String?
@@ -114,7 +117,7 @@ struct ServeOptions: ParsableArguments {
     /// The settings that a file can have.
     static let names = Set(
         [
-            "listen", "data-dir", "synchronous", "upstream-preset", "upstream-url", "upstream-dialect", "upstream-ca", "model",
+            "listen", "data-dir", "synchronous", "upstream-preset", "upstream-url", "upstream-dialect", "upstream-ca", "model", "dialect",
             "default-upstream", "max-session-age", "credentials", "api-keys-file", "cors-origin", "allowed-host", "insecure-no-auth",
             "socket-mode", "pool-min", "pool-max", "idle-timeout", "stall-timeout", "replay-token-limit", "rollover-wait", "max-sessions",
             "max-kept-sessions", "max-streams", "max-streams-per-session", "stream-max-age", "max-body", "retained-mib", "retained-hours",
@@ -125,7 +128,7 @@ struct ServeOptions: ParsableArguments {
     var given: [String: ConfigContent] {
         let texts: [String: String?] = [
             "data-dir": dataDir, "synchronous": synchronous, "upstream-url": upstreamURL, "upstream-dialect": upstreamDialect,
-            "upstream-ca": upstreamCa, "model": model, "credentials": credentials, "api-keys-file": apiKeysFile,
+            "upstream-ca": upstreamCa, "model": model, "dialect": dialect, "credentials": credentials, "api-keys-file": apiKeysFile,
             "upstream-preset": upstreamPreset, "default-upstream": defaultUpstream, "socket-mode": socketMode, "log-level": logLevel,
             "log-format": logFormat,
         ]

@@ -3,6 +3,7 @@ import EventLog
 import Foundation
 import HTTPServer
 import Logging
+import Realtime
 import Sessions
 import Upstream
 
@@ -75,6 +76,7 @@ struct Settings {
         var api = BridgeAPIConfiguration(version: RealtimeBridgeCommand.version)
         api.listen = listen
         api.credentials = try reader.choice("credentials", as: BridgeAPIConfiguration.Credentials.self) ?? .automatic
+        api.dialect = try reader.choice("dialect", as: Dialect.self) ?? .beta
         api.allowedHosts = try reader.strings("allowed-host") ?? []
         api.corsOrigins = try reader.strings("cors-origin") ?? []
         for origin in api.corsOrigins where origin != "*" && (!origin.contains("://") || origin.hasSuffix("/")) {

@@ -17,7 +17,7 @@ struct SimulateCommand: AsyncParsableCommand {
     var listen = "127.0.0.1:8090"
 
     @Option(help: "Spelling of the protocol it speaks: beta or ga.")
-    var dialect = "beta"
+    var dialect = "ga"
 
     @Option(help: "Milliseconds between a request and its 101.")
     var handshakeDelay = 0
@@ -83,7 +83,7 @@ struct SimulateCommand: AsyncParsableCommand {
         guard case .tcp(let host, let port)? = try? ListenAddress(parsing: listen) else {
             throw ValidationError("--listen takes HOST:PORT")
         }
-        var configuration = SimulatorConfiguration(dialect: Dialect(rawValue: dialect) ?? .beta)
+        var configuration = SimulatorConfiguration(dialect: Dialect(rawValue: dialect) ?? .ga)
         configuration.host = host
         configuration.port = Int(port)
         configuration.handshakeDelay = .milliseconds(handshakeDelay)

@@ -24,6 +24,9 @@ package struct CommandReceipt: Sendable {
     /// Frames it was split into; 1 for all but large appends.
     package let frames: Int
 
+    /// Fields of the caller's event that upstream was not sent, since its dialect has no counterpart.
+    package var leftOut: [LeftOutField] = []
+
     let writtenPromise: Promise<CommandOutcome>
     let confirmedPromise: Promise<CommandOutcome>
     let finishedPromise: Promise<CommandOutcome>

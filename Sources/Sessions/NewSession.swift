@@ -18,23 +18,26 @@ package struct NewSession: Sendable {
     package var model: String?
     /// Nil: the upstream that lists the model, else the default one.
     package var upstream: String?
-    /// Nil: what upstream speaks.
-    package var dialect: Dialect?
+    /// What its clients are shown unless they ask for the other one.
+    package var dialect: Dialect
     /// The payload of a `session.update`, an object.
     package var configuration: JSON?
+    /// The dialect of ``configuration``.
+    package var spelledIn: Dialect
     /// A JSON object of strings.
     package var metadata: [UInt8]
     package var settings: SessionSettings
     package var from: Origin?
 
     package init(
-        model: String? = nil, upstream: String? = nil, dialect: Dialect? = nil, configuration: JSON? = nil,
+        model: String? = nil, upstream: String? = nil, dialect: Dialect = .beta, configuration: JSON? = nil, spelledIn: Dialect = .beta,
         metadata: [UInt8] = Array("{}".utf8), settings: SessionSettings = SessionSettings(), from: Origin? = nil
     ) {
         self.model = model
         self.upstream = upstream
         self.dialect = dialect
         self.configuration = configuration
+        self.spelledIn = spelledIn
         self.metadata = metadata
         self.settings = settings
         self.from = from

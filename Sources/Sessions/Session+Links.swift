@@ -26,7 +26,7 @@ extension Session {
                     id, SessionError(.upstreamRefused, "the upstream '\(name)' of this session is not configured any more"),
                     isFinal: true, at: Self.now))
         }
-        let endpoint = upstream.endpoint(model: machine.record.model, bearer: bearer)
+        let endpoint = upstream.endpoint(model: machine.record.model, kind: machine.record.kind, bearer: bearer)
         tasks.add { await self.connect(to: endpoint, id) }
     }
 

@@ -11,8 +11,8 @@ package actor Session {
     package nonisolated let id: String
     package nonisolated let owner: String?
     package nonisolated let history: SessionHistory
-    /// What it speaks with upstream, and so with its clients.
-    package nonisolated let dialect: Dialect
+    /// What it speaks with upstream.
+    package nonisolated let upstreamDialect: Dialect
 
     var machine: SessionStateMachine
     var receipts: [CommandID: CommandReceipt] = [:]
@@ -51,7 +51,7 @@ package actor Session {
     ) {
         id = machine.record.id
         owner = machine.record.owner
-        dialect = machine.record.upstreamDialect
+        upstreamDialect = machine.record.upstreamDialect
         self.machine = machine
         self.history = history
         self.log = log
@@ -91,7 +91,7 @@ package actor Session {
     /// The caller's `event_id`, where given, comes back in errors; the bridge puts its own ids on the event, a missing item id and
     /// the response token included. Appends wait while more than 1 MiB waits for the socket; nothing else waits here.
     /// - Parameters:
-    ///   - event: an object with a string `type`, in the session's dialect.
+    ///   - event: an object with a string `type`, in upstream's dialect.
     ///   - rejectIfActive: refuse a `response.create` while a response runs, instead of leaving that to upstream.
     /// - Throws: what was wrong with it; then nothing was sent.
     package func submit(
@@ -104,6 +104,7 @@ package actor Session {
         // In the list already, but its creation is not answered yet.
         guard machine.record.generation > 0 else { throw SessionError(.tooManyCommands, "the session is still being created; try again") }
         try machine.refuseIfEnded()
+        try refuseIfUpstreamSpeaksOtherwise()
         let prepared = try CommandBuilder(machine: machine).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
         // A session that was found in the store has no credential in memory; the next caller's serves.
         bearer = caller.bearer ?? bearer
@@ -130,6 +131,11 @@ package actor Session {
         return true
     }
 
+    /// What its clients are shown from now on unless they ask for the other one.
+    package func set(_ dialect: Dialect) async throws(SessionError) {
+        try await change { $0.set(dialect) }
+    }
+
     package func setMetadata(_ metadata: [UInt8]) async throws(SessionError) {
         try await change { $0.setMetadata(metadata) }
     }
@@ -143,6 +149,15 @@ package actor Session {
             all.apply(settings)
             machine.set(all)
         }
+    }
+
+    /// The history is in the dialect that the upstream of that name had when the session was made. What it says now would be misread.
+    private func refuseIfUpstreamSpeaksOtherwise() throws(SessionError) {
+        guard let upstream, upstream.dialect != upstreamDialect else { return }
+        throw SessionError(
+            .upstreamDialectChanged,
+            "the upstream '\(upstream.name)' speaks \(upstream.dialect.rawValue) now, and \(upstreamDialect.rawValue) when the session was "
+                + "made; go on in a new session, with {\"from\":\"\(id)\"}")
     }
 
     private func change(_ body: (inout SessionStateMachine) -> Void) async throws(SessionError) {

@@ -1,4 +1,18 @@
-import Realtime
+package import EventLog
+package import Realtime
+
+extension SessionRecord {
+    /// As it was asked for, else as upstream has it.
+    package var kind: SessionKind {
+        for configuration in [requestedConfiguration, configuration] {
+            guard let configuration, let json = try? JSON.parse(configuration, maximumDepth: 256, refusingDuplicates: false) else {
+                continue
+            }
+            if let kind = SessionKind(json) { return kind }
+        }
+        return .realtime
+    }
+}
 
 /// The `session` object to configure the next upstream connection with, kept as the sum of all confirmed `session.update`s.
 enum SessionConfiguration {

@@ -1,7 +1,7 @@
 package import EventLog
 import Foundation
 package import Logging
-import Realtime
+package import Realtime
 package import Upstream
 
 /// All sessions: makes them, finds them in memory or in the store, and brings them through a restart.
@@ -77,29 +77,30 @@ package actor SessionDirectory {
 
     /// Opens an upstream connection, gives it the configuration, and returns the session once upstream has confirmed both.
     /// - Throws: upstream's refusal among others; then no session is left behind.
-    package func create(_ new: NewSession, by caller: Caller) async throws(SessionError) -> Session {
+    package func create(_ new: NewSession, by caller: Caller) async throws(SessionError) -> (session: Session, leftOut: [LeftOutField]) {
         guard !isStopping else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
         let source = try await source(of: new, for: caller)
         let upstream = try upstreams.route(
             upstream: new.upstream ?? (new.model == nil ? source?.record.upstreamName : nil), model: new.model ?? source?.record.model)
-        if let dialect = new.dialect, dialect != upstream.dialect {
-            throw Self.otherDialect("dialect", upstream)
-        }
-        if let source, source.record.upstreamDialect != upstream.dialect { throw Self.otherDialect("from", upstream) }
         try await refuseOverLimits()
-        let model = new.model ?? source?.record.model ?? upstream.usualModel
+        let kind = SessionKind(new.configuration) ?? source?.record.kind ?? .realtime
+        let update = new.configuration.map {
+            ClientEventTranslation(
+                SessionUpdate.event($0, of: kind, spelledIn: new.spelledIn), from: DialectView(of: upstream.dialect, in: new.spelledIn))
+        }
+        let model = new.model ?? source?.record.model ?? (kind == .realtime ? upstream.usualModel : nil)
         let connection: UpstreamConnection
         creating += 1
         defer { creating -= 1 }
         do {
-            connection = try await connector.connect(to: upstream.endpoint(model: model, bearer: caller.bearer))
+            connection = try await connector.connect(to: upstream.endpoint(model: model, kind: kind, bearer: caller.bearer))
         } catch {
             logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(upstream.name)", "bridge.error": "\(error)"])
             throw SessionError(error)
         }
         let session: Session
         do {
-            session = try await store(new, model: model, upstream: upstream, source, caller)
+            session = try await store(new, model: model, upstream: upstream, source, update?.event["session"], caller)
         } catch {
             await connection.close()
             throw SessionError(.storeUnavailable, error.message)
@@ -108,22 +109,16 @@ package actor SessionDirectory {
         do throws(SessionError) {
             if source != nil {
                 try await session.opened(within: limits.configurationTime * 6)
-            } else if let configuration = new.configuration {
-                try await configure(session, configuration, caller)
+            } else if let update {
+                try await configure(session, update.event, caller)
             }
         } catch {
             try? await session.close(reason: "refused")
             sessions[session.id] = nil
             try? await log.deleteSession(session.id)
-            throw error
+            throw error.shown(in: DialectView(of: upstream.dialect, in: new.spelledIn))
         }
-        return session
-    }
-
-    private static func otherDialect(_ param: String, _ upstream: UpstreamConfiguration) -> SessionError {
-        SessionError(
-            .dialectNotAvailable,
-            "the upstream '\(upstream.name)' speaks \(upstream.dialect.rawValue); sessions are offered in that dialect only", param: param)
+        return (session, update?.leftOut ?? [])
     }
 
     /// The session whose history a new one begins with; nil if it begins empty.
@@ -197,18 +192,19 @@ package actor SessionDirectory {
     }
 
     private func store(
-        _ new: NewSession, model: String?, upstream: UpstreamConfiguration, _ source: StoredSession?, _ caller: Caller
+        _ new: NewSession, model: String?, upstream: UpstreamConfiguration, _ source: StoredSession?, _ own: JSON?, _ caller: Caller
     ) async throws(EventLogError) -> Session {
         var record = SessionRecord(
             id: Self.newID(), owner: caller.owner, createdAt: Int(Date().timeIntervalSince1970), model: model,
-            dialect: new.dialect ?? upstream.dialect, upstreamName: upstream.name, status: .connecting, metadata: new.metadata,
+            dialect: new.dialect, upstreamName: upstream.name, status: .connecting, metadata: new.metadata,
             settings: new.settings.json, upstreamDialect: upstream.dialect)
         record.expiresAt = new.settings.maxDuration.map { record.createdAt + $0 }
         var origin: SessionOrigin?
         if let source {
-            origin = try await self.origin(source, of: new, upstream)
-            record.requestedConfiguration = source.record.requestedConfiguration
-            if let own = new.configuration {
+            origin = try await self.origin(source, upTo: new.from?.upTo, upstream, own)
+            record.requestedConfiguration = SessionUpdate.translated(
+                source.record.requestedConfiguration, of: source.record.kind, from: source.record.upstreamDialect, to: upstream.dialect)
+            if let own {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: Array(own.lexeme))
             }
         }
@@ -223,12 +219,12 @@ package actor SessionDirectory {
     }
 
     private func origin(
-        _ source: StoredSession, of new: NewSession, _ upstream: UpstreamConfiguration
+        _ source: StoredSession, upTo: String?, _ upstream: UpstreamConfiguration, _ own: JSON?
     ) async throws(EventLogError) -> SessionOrigin {
-        let upTo = new.from?.upTo
         // What the new session's audio will be.
         var target = source.record
-        if let own = new.configuration { target.configuration = SessionConfiguration.merge(target.configuration, with: Array(own.lexeme)) }
+        target.configuration = target.configuration.map(DialectView(of: target.upstreamDialect, in: upstream.dialect).session)
+        if let own { target.configuration = SessionConfiguration.merge(target.configuration, with: Array(own.lexeme)) }
         let inputs = try await log.inputSizes(of: source.record.id)
         let items = source.conversation(upTo: upTo)
         let profile = upstream.profile
@@ -239,12 +235,8 @@ package actor SessionDirectory {
         return SessionOrigin(session: source.record.id, plan: plan, unfinished: unfinished, inputs: inputs)
     }
 
-    private func configure(_ session: Session, _ configuration: JSON, _ caller: Caller) async throws(SessionError) {
-        let update = JSONValue.object([
-            ("type", .string(ClientEventName.sessionUpdate.rawValue)), ("session", JSONValue(configuration)),
-        ])
-        guard let event = try? JSON.parse(update.bytes, maximumDepth: 256) else { preconditionFailure("a written event is no JSON") }
-        switch try await session.submit(event, by: caller).confirmed(within: limits.configurationTime) {
+    private func configure(_ session: Session, _ update: JSON, _ caller: Caller) async throws(SessionError) {
+        switch try await session.submit(update, by: caller).confirmed(within: limits.configurationTime) {
         case .confirmed, .accepted: return
         case .failed(let error): throw error
         case nil: throw SessionError(.upstreamTimeout, "upstream did not confirm the session's configuration in time")

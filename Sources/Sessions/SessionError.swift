@@ -11,7 +11,6 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case missingRequiredParameter = "missing_required_parameter"
         case stringAboveMaxLength = "string_above_max_length"
         case invalidAudio = "invalid_audio"
-        case dialectNotAvailable = "dialect_not_available"
         case unknownUpstream = "unknown_upstream"
         // The conversation's state forbids it; nothing was sent.
         case duplicateItem = "item_create_duplicate_item_id"
@@ -20,6 +19,7 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case cancelNotActive = "response_cancel_not_active"
         case sessionClosed = "session_closed"
         case sessionFailed = "session_failed"
+        case upstreamDialectChanged = "upstream_dialect_changed"
         // Not now; nothing was sent.
         case tooManyCommands = "too_many_commands"
         case sessionLimit = "session_limit_exceeded"
@@ -61,4 +61,13 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
     }
 
     package var description: String { "\(code.rawValue): \(message)" }
+
+    /// The same for a caller of another dialect than upstream's: what it names is where the caller has it.
+    package func shown(in view: DialectView) -> SessionError {
+        guard !view.isNative, var upstream, let path = upstream.param else { return self }
+        upstream.param = view.parameter(path)
+        upstream.message = view.message(upstream.message, naming: path)
+        return SessionError(
+            code, view.message(message, naming: path), param: param, upstream: upstream, retryAfterMilliseconds: retryAfterMilliseconds)
+    }
 }

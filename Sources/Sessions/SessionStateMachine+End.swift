@@ -37,6 +37,10 @@ extension SessionStateMachine {
         return ends + logged(BridgeEvent.closed(reason: reason)) + left
     }
 
+    mutating func set(_ dialect: Dialect) {
+        record.dialect = dialect
+    }
+
     mutating func setMetadata(_ metadata: [UInt8]) {
         record.metadata = metadata
     }

@@ -69,11 +69,13 @@ package struct UpstreamConfiguration: Sendable {
         self.profile = profile
     }
 
-    /// - Parameter bearer: the caller's own credential, which goes before the server's where this upstream takes one.
-    package func endpoint(model: String?, bearer: String?) -> UpstreamEndpoint {
+    /// - Parameters:
+    ///   - kind: a session that only transcribes is asked for by the URL (PROTOCOL.md section 1).
+    ///   - bearer: the caller's own credential, which goes before the server's where this upstream takes one.
+    package func endpoint(model: String?, kind: SessionKind = .realtime, bearer: String?) -> UpstreamEndpoint {
         let callers = takesCallersCredential && authorization != .none ? bearer : nil
         var headers = headers
-        var address = url(for: model)
+        var address = url(for: model, kind)
         if let credential = callers ?? apiKey {
             switch authorization {
             case .bearer: headers.append(("Authorization", "Bearer \(credential)"))
@@ -105,8 +107,14 @@ package struct UpstreamConfiguration: Sendable {
         return endpoint.sharesConnections ? endpoint : nil
     }
 
-    private func url(for model: String?) -> String {
+    private func url(for model: String?, _ kind: SessionKind) -> String {
         var address = url
+        var model = model
+        if kind == .transcription {
+            if !Self.namesModel(url, "intent") { Self.add("intent", "transcription", to: &address) }
+            // Servers that take both would open a conversation.
+            if modelPlace == .query("model") { model = nil }
+        }
         if address.contains(Self.ownID) { address.replace(Self.ownID, with: Self.newID()) }
         if address.contains(Self.modelName) { return address.replacing(Self.modelName, with: Self.percentEncoded(model ?? "")) }
         if case .query(let item) = modelPlace, let model, !Self.namesModel(url, item) { Self.add(item, model, to: &address) }

@@ -50,6 +50,8 @@ struct APIFixture: Sendable {
         let upstreams = [standard] + others
         let directory = SessionDirectory(log: log, upstreams: upstreams, connector: connector, limits: limits, logger: logger)
         var configuration = BridgeAPIConfiguration(version: "test")
+        // What upstream speaks is what is shown, unless a test is about something else.
+        configuration.dialect = dialect
         try configure(&configuration)
         let api = BridgeAPI(
             configuration: configuration, directory: directory, log: log, upstreams: upstreams, poolStatus: { pool }, logger: logger)

@@ -187,7 +187,7 @@ import Upstream
             try configuration.keys.add(variable: "alice=alice-key")
             try configuration.keys.add(file: "root:\(Digest.hex(Digest.sha256("root-key".utf8))):admin")
         }) { bridge in
-            let id = try await bridge.directory.create(NewSession(), by: Caller(owner: nil)).id
+            let id = try await bridge.directory.create(NewSession(), by: Caller(owner: nil)).session.id
             let alice: HTTPHeaders = ["authorization": "Bearer alice-key"]
             let root: HTTPHeaders = ["authorization": "Bearer root-key"]
             for path in ["/v1/sessions/\(id)", "/v1/sessions/\(id)/items", "/v1/sessions/\(id)/responses"] {

@@ -146,11 +146,11 @@ struct CommitOrderTests {
         var made = 0
         for _ in 0..<3 {
             for key in 0..<4 {
-                let bytes = event.rendering(key) {
+                let frames = event.rendering(key) {
                     made += 1
-                    return [UInt8(key)]
+                    return [[UInt8(key)], [7]]
                 }
-                #expect(bytes == [UInt8(key)])
+                #expect(frames == [[UInt8(key)], [7]])
             }
         }
         #expect(made == 4)

@@ -31,7 +31,7 @@ import Testing
         #expect(metadata.members.count == 16)
         #expect(CorrelationToken.read(from: sent) == "t1")
         let event = try #require(ServerEvent(Array("{\"type\":\"response.created\",\"response\":".utf8) + sent.source + [0x7D]))
-        let seen = try JSON.parse(NativeView.frame(of: event))
+        let seen = try JSON.parse(Self.shown(event))
         let restored = try #require(seen["response"]?["metadata"])
         #expect(restored.members.count == 16)
         for number in 1...16 { #expect(restored["k\(number)"]?.string == "v|\(number)") }
@@ -67,7 +67,11 @@ import Testing
     ])
     func clientsSeeTheirOwnAndUntouchedBytesOtherwise(frame: String, seen: String) throws {
         let event = try #require(ServerEvent(Array(frame.utf8)))
-        #expect(String(decoding: NativeView.frame(of: event), as: UTF8.self) == seen)
+        #expect(String(decoding: Self.shown(event), as: UTF8.self) == seen)
+    }
+
+    private static func shown(_ event: ServerEvent) -> [UInt8] {
+        DialectView(of: .beta, in: .beta).frames(of: event).first?.bytes ?? []
     }
 
     @Test func eventIDsCarryTheCallers() {

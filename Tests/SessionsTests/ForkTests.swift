@@ -34,7 +34,7 @@ import Upstream
         try await withSimulator(dialect) { fixture in
             let textOnly = dialect == .ga ? #"{"type":"realtime","output_modalities":["text"]}"# : #"{"modalities":["text"]}"#
             var new = NewSession(configuration: try JSON.parse(textOnly))
-            let source = try await fixture.directory.create(new, by: fixture.anyone)
+            let source = try await fixture.create(new, by: fixture.anyone)
             for index in 1...3 {
                 try await confirmed(
                     fixture, source,
@@ -46,7 +46,7 @@ import Upstream
             #expect(items.count == 6)
 
             new = NewSession(from: NewSession.Origin(session: source.id, upTo: items[3].id))
-            let fork = try await fixture.directory.create(new, by: fixture.anyone)
+            let fork = try await fixture.create(new, by: fixture.anyone)
             #expect(try await fixture.log.items(of: fork.id).map(\.id) == items.prefix(4).map(\.id))
             let frames = try await fixture.history(fork)
             let report = try #require(frames.first { $0["type"]?.string == "bridge.upstream.switched" })
@@ -69,7 +69,7 @@ import Upstream
     @Test func audioThatTheSourceKeptIsTheForksToo() async throws {
         try await withSimulator(.beta) { fixture in
             let new = NewSession(configuration: try JSON.parse(#"{"turn_detection":null}"#))
-            let source = try await fixture.directory.create(new, by: fixture.anyone)
+            let source = try await fixture.create(new, by: fixture.anyone)
             let audio = String(repeating: "AQID", count: 4_000)
             _ = try await fixture.submit(source, "{\"type\":\"input_audio_buffer.append\",\"audio\":\"\(audio)\"}")
             try await confirmed(fixture, source, #"{"type":"input_audio_buffer.commit"}"#)
@@ -77,7 +77,7 @@ import Upstream
             try await confirmed(fixture, source, #"{"type":"input_audio_buffer.clear"}"#)
             let item = try #require(try await fixture.log.items(of: source.id).first)
             #expect(try await fixture.log.inputSizes(of: source.id) == [item.id: 12_000])
-            let fork = try await fixture.directory.create(
+            let fork = try await fixture.create(
                 NewSession(from: NewSession.Origin(session: source.id)), by: fixture.anyone)
             #expect(try await fixture.log.inputSizes(of: fork.id) == [item.id: 12_000])
             let report = try #require(try await fixture.history(fork).last { $0["type"]?.string == "bridge.upstream.switched" })
@@ -95,15 +95,15 @@ import Upstream
 
     @Test func whatCannotBeForkedIsRefusedAndLeavesNothing() async throws {
         try await withSimulator(.beta) { fixture in
-            let source = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let source = try await fixture.create(NewSession(), by: fixture.anyone)
             for origin in [NewSession.Origin(session: "rts_none"), NewSession.Origin(session: source.id, upTo: "none")] {
                 await #expect(throws: SessionError.self) {
-                    try await fixture.directory.create(NewSession(from: origin), by: fixture.anyone)
+                    try await fixture.create(NewSession(from: origin), by: fixture.anyone)
                 }
             }
             let bad = NewSession(
                 configuration: try JSON.parse(#"{"voice":5}"#), from: NewSession.Origin(session: source.id))
-            await #expect(throws: SessionError.self) { try await fixture.directory.create(bad, by: fixture.anyone) }
+            await #expect(throws: SessionError.self) { try await fixture.create(bad, by: fixture.anyone) }
             #expect(try await fixture.log.sessions(SessionQuery(owner: .any)).summaries.map(\.record.id) == [source.id])
         }
     }
@@ -112,7 +112,7 @@ import Upstream
         let upstream = ScriptedUpstream([.session()])
         try await DirectoryFixture.run(connector: upstream) { fixture in
             let new = NewSession(settings: SessionSettings(maxDuration: 1))
-            let session = try await fixture.directory.create(new, by: fixture.anyone)
+            let session = try await fixture.create(new, by: fixture.anyone)
             let connection = try await upstream.nextConnection()
             #expect(try await connection.waitForEnd(within: limit).kind == .closedByUs)
             #expect(await session.record.endReason == "max_duration")

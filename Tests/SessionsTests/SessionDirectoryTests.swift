@@ -15,6 +15,10 @@ struct DirectoryFixture {
     let directory: SessionDirectory
     let anyone = Caller(owner: nil)
 
+    func create(_ new: NewSession, by caller: Caller) async throws(SessionError) -> Session {
+        try await directory.create(new, by: caller).session
+    }
+
     static func run(
         connector: any UpstreamConnecting, url: String = "ws://scripted", dialect: Dialect = .beta, limits: SessionLimits = SessionLimits(),
         _ body: (DirectoryFixture) async throws -> Void
@@ -61,7 +65,7 @@ extension CommandOutcome {
         let connector = NIOUpstreamConnector(group: group, logger: logger)
         try await DirectoryFixture.run(connector: connector, url: address.url, dialect: dialect) { fixture in
             let configuration = dialect == .beta ? #"{"turn_detection":null}"# : #"{"type":"realtime","output_modalities":["text"]}"#
-            let session = try await fixture.directory.create(
+            let session = try await fixture.create(
                 NewSession(configuration: try JSON.parse(configuration)), by: fixture.anyone)
             let item = try await fixture.submit(
                 session,
@@ -88,7 +92,7 @@ extension CommandOutcome {
         let upstream = ScriptedUpstream([.fail(UpstreamError(.circuitOpen(retryAfterMilliseconds: 3001), "left alone"))])
         try await DirectoryFixture.run(connector: upstream) { fixture in
             await #expect(throws: SessionError(.upstreamUnavailable, "left alone", retryAfterMilliseconds: 3001)) {
-                try await fixture.directory.create(NewSession(), by: fixture.anyone)
+                try await fixture.create(NewSession(), by: fixture.anyone)
             }
         }
     }
@@ -100,9 +104,9 @@ extension CommandOutcome {
         ])
         try await DirectoryFixture.run(connector: upstream) { fixture in
             await #expect(throws: SessionError(.upstreamUnauthorized, "bad key")) {
-                try await fixture.directory.create(NewSession(), by: fixture.anyone)
+                try await fixture.create(NewSession(), by: fixture.anyone)
             }
-            async let creation = fixture.directory.create(
+            async let creation = fixture.create(
                 NewSession(configuration: try JSON.parse(#"{"voice":"none"}"#)), by: fixture.anyone)
             let server = try await upstream.nextConnection()
             let update = try JSON.parse(try await server.nextSent())
@@ -122,7 +126,7 @@ extension CommandOutcome {
     @Test func aLostUpstreamIsToldReplacedAndAskedAgain() async throws {
         let upstream = ScriptedUpstream([.session("sess_1"), .session("sess_2")])
         try await DirectoryFixture.run(connector: upstream) { fixture in
-            let session = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let session = try await fixture.create(NewSession(), by: fixture.anyone)
             let first = try await upstream.nextConnection()
             let clear = try await fixture.submit(session, #"{"type":"input_audio_buffer.clear"}"#)
             let response = try await fixture.submit(session, #"{"type":"response.create"}"#)
@@ -148,7 +152,7 @@ extension CommandOutcome {
     @Test func anAppendThatIsNotWrittenAnyMoreIsAnswered() async throws {
         let upstream = ScriptedUpstream([.session(), .stall])
         try await DirectoryFixture.run(connector: upstream) { fixture in
-            let session = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let session = try await fixture.create(NewSession(), by: fixture.anyone)
             let server = try await upstream.nextConnection()
             server.end(UpstreamEnd(.lost))
             let append = #"{"type":"input_audio_buffer.append","audio":"AAAAAAAA"}"#
@@ -187,7 +191,7 @@ extension CommandOutcome {
     @Test func framesOfAnyKindWaitForRoomAndAreRefusedWithoutAnEnd() async throws {
         let upstream = ScriptedUpstream([.session()])
         try await DirectoryFixture.run(connector: upstream) { fixture in
-            let session = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let session = try await fixture.create(NewSession(), by: fixture.anyone)
             let server = try await upstream.nextConnection()
             // Nothing is written from here on, since the next connection is never made.
             upstream.script(.stall)
@@ -203,7 +207,7 @@ extension CommandOutcome {
     @Test func aStoppingBridgeTakesNoCommands() async throws {
         let upstream = ScriptedUpstream([.session()])
         try await DirectoryFixture.run(connector: upstream) { fixture in
-            let session = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let session = try await fixture.create(NewSession(), by: fixture.anyone)
             await fixture.directory.stop(within: .zero)
             do {
                 _ = try await fixture.submit(session, #"{"type":"input_audio_buffer.clear"}"#)
@@ -218,7 +222,7 @@ extension CommandOutcome {
         let upstream = ScriptedUpstream([.session()])
         try await DirectoryFixture.run(connector: upstream) { fixture in
             let alice = Caller(owner: "key:alice")
-            let session = try await fixture.directory.create(NewSession(), by: alice)
+            let session = try await fixture.create(NewSession(), by: alice)
             _ = try await fixture.directory.session(session.id, for: alice)
             _ = try await fixture.directory.session(session.id, for: Caller(owner: "key:root", seesAll: true))
             for stranger in [Caller(owner: "key:bob"), Caller(owner: nil)] {
@@ -230,13 +234,13 @@ extension CommandOutcome {
     @Test func deletingClosesTellsAndForgets() async throws {
         let upstream = ScriptedUpstream([.session(), .session()])
         try await DirectoryFixture.run(connector: upstream) { fixture in
-            let gone = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let gone = try await fixture.create(NewSession(), by: fixture.anyone)
             let waiting = try await fixture.submit(gone, #"{"type":"input_audio_buffer.clear"}"#)
             try await fixture.directory.delete(gone.id, keepingHistory: false, by: fixture.anyone)
             #expect(await waiting.confirmed(within: limit)?.error?.code == .sessionClosed)
             await #expect(throws: SessionError.self) { try await fixture.directory.session(gone.id, for: fixture.anyone) }
 
-            let kept = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let kept = try await fixture.create(NewSession(), by: fixture.anyone)
             try await fixture.directory.delete(kept.id, keepingHistory: true, by: fixture.anyone)
             let found = try await fixture.directory.session(kept.id, for: fixture.anyone)
             #expect(try await fixture.types(found).last == "bridge.session.closed")
@@ -252,25 +256,14 @@ extension CommandOutcome {
     @Test func sessionsOverTheLimitAreRefusedBeforeUpstreamIsAsked() async throws {
         let upstream = ScriptedUpstream([.session()])
         try await DirectoryFixture.run(connector: upstream, limits: SessionLimits(live: 1)) { fixture in
-            _ = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            _ = try await fixture.create(NewSession(), by: fixture.anyone)
             do {
-                _ = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+                _ = try await fixture.create(NewSession(), by: fixture.anyone)
                 Issue.record("was created")
             } catch let error as SessionError {
                 #expect(error.code == .sessionLimit)
             }
             #expect(upstream.connectedEndpoints.count == 1)
-        }
-    }
-
-    @Test func anotherDialectIsNotOfferedYet() async throws {
-        try await DirectoryFixture.run(connector: ScriptedUpstream()) { fixture in
-            do {
-                _ = try await fixture.directory.create(NewSession(dialect: .ga), by: fixture.anyone)
-                Issue.record("was created")
-            } catch let error as SessionError {
-                #expect(error.code == .dialectNotAvailable)
-            }
         }
     }
 }

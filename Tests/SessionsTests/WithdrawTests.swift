@@ -11,7 +11,7 @@ import Upstream
     @Test func whatWasNotSentIsTakenBackAndWhatWasIsNot() async throws {
         let upstream = ScriptedUpstream([.session(), .stall])
         try await DirectoryFixture.run(connector: upstream) { fixture in
-            let session = try await fixture.directory.create(NewSession(), by: fixture.anyone)
+            let session = try await fixture.create(NewSession(), by: fixture.anyone)
             let connection = try await upstream.nextConnection()
             let sent = try await fixture.submit(session, #"{"type":"input_audio_buffer.clear"}"#)
             _ = try await connection.nextSent()

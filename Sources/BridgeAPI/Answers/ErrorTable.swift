@@ -30,9 +30,9 @@ enum ErrorTable {
         switch error.code {
         case .sessionNotFound, .itemNotFound, .responseNotFound:
             return made(.notFound)
-        case .invalidValue, .missingRequiredParameter, .stringAboveMaxLength, .invalidAudio, .dialectNotAvailable, .unknownUpstream:
+        case .invalidValue, .missingRequiredParameter, .stringAboveMaxLength, .invalidAudio, .unknownUpstream:
             return made(.badRequest)
-        case .duplicateItem, .callAlreadyAnswered, .responseActive, .cancelNotActive:
+        case .duplicateItem, .callAlreadyAnswered, .responseActive, .cancelNotActive, .upstreamDialectChanged:
             return made(.conflict, .never)
         case .sessionClosed, .sessionFailed:
             return made(.gone)

@@ -2,11 +2,14 @@ import Realtime
 
 /// A response object for clients: upstream's own, with all its words together added as `output_text`.
 enum ResponseView {
-    /// - Parameter object: as upstream spelt it.
-    static func value(_ object: [UInt8]) -> JSONValue {
-        let native = NativeView.response(object)
-        guard let response = try? JSON.parse(native, maximumDepth: 256), response.kind == .object else { return .raw(native) }
+    /// - Parameters:
+    ///   - object: as upstream spelt it.
+    ///   - more: members of the bridge's.
+    static func value(_ object: [UInt8], in view: DialectView, _ more: [(String, JSONValue)] = []) -> JSONValue {
+        let shown = view.response(object)
+        guard let response = try? JSON.parse(shown, maximumDepth: 256), response.kind == .object else { return .raw(shown) }
         var splice = JSONSplice(response)
+        for (name, value) in more { splice.set(name, of: response, to: value.bytes) }
         splice.set("output_text", of: response, to: JSONValue.string(words(of: response)).bytes)
         return .raw(splice.bytes)
     }

@@ -6,7 +6,11 @@ import Sessions
 enum SessionView {
     /// - Parameters:
     ///   - lastEventID: where the stored history ends: a cursor after everything the object can tell.
-    static func value(_ record: SessionRecord, lastEventID: EventPosition, itemCount: Int, activeResponseID: String?) -> JSONValue {
+    ///   - more: members of the bridge's.
+    static func value(
+        _ record: SessionRecord, in view: DialectView, lastEventID: EventPosition, itemCount: Int, activeResponseID: String?,
+        _ more: [(String, JSONValue)] = []
+    ) -> JSONValue {
         let isConnected = record.status == .active
         return .object(
             [
@@ -15,7 +19,7 @@ enum SessionView {
                 // Without a `max_duration` a session lives until it is closed; only its upstream connections expire.
                 ("expires_at", .int(orNull: record.expiresAt)),
                 ("model", .string(orNull: record.model)), ("dialect", .string(record.dialect.rawValue)),
-                ("session", .raw(orNull: record.configuration)),
+                ("session", .raw(orNull: record.configuration.map(view.session))),
                 (
                     "upstream",
                     .object([
@@ -35,17 +39,17 @@ enum SessionView {
                     ])
                 ),
                 ("metadata", .raw(record.metadata)),
-            ] + SessionSettings(json: record.settings).members)
+            ] + SessionSettings(json: record.settings).members + more)
     }
 
-    static func value(_ summary: SessionSummary) -> JSONValue {
+    static func value(_ summary: SessionSummary, in view: DialectView) -> JSONValue {
         value(
-            summary.record, lastEventID: summary.last, itemCount: summary.itemCount, activeResponseID: summary.activeResponseID)
+            summary.record, in: view, lastEventID: summary.last, itemCount: summary.itemCount, activeResponseID: summary.activeResponseID)
     }
 
-    static func value(_ stored: StoredSession, lastEventID: EventPosition) -> JSONValue {
+    static func value(_ stored: StoredSession, in view: DialectView, lastEventID: EventPosition) -> JSONValue {
         value(
-            stored.record, lastEventID: lastEventID, itemCount: stored.items.count { !$0.isDeleted },
+            stored.record, in: view, lastEventID: lastEventID, itemCount: stored.items.count { !$0.isDeleted },
             activeResponseID: stored.responses.last { $0.doneSeq == nil && !$0.isOutOfBand }?.id)
     }
 }

@@ -1,3 +1,4 @@
+import EventLog
 import HTTPServer
 import Realtime
 import Sessions
@@ -42,7 +43,7 @@ struct APICall: Sendable {
         }
     }
 
-    /// The spelling the caller asks for by query or header; nil if it does not say.
+    /// The dialect the caller asks for by query or header; nil if it does not say.
     func dialect() throws(APIError) -> Dialect? {
         if let name = query("dialect") {
             guard let dialect = Dialect(rawValue: name) else {
@@ -56,13 +57,9 @@ struct APICall: Sendable {
         return isBeta ? .beta : nil
     }
 
-    /// Translation between the two spellings is not available: what was asked for must be what the session speaks.
-    func require(_ spoken: Dialect) throws(APIError) {
-        guard let dialect = try dialect(), dialect != spoken else { return }
-        throw APIError(
-            .badRequest, code: SessionError.Code.dialectNotAvailable.rawValue,
-            "This session speaks \(spoken.rawValue) and is offered in that dialect only; \(dialect.rawValue) was asked for.",
-            param: "dialect")
+    /// How the caller is shown a session, and how its payloads for it are read: as it asks, else as the session says.
+    func view(of record: SessionRecord) throws(APIError) -> DialectView {
+        DialectView(of: record.upstreamDialect, in: try dialect() ?? record.dialect)
     }
 
     /// Whether `Accept` names the type itself, not only a wildcard.

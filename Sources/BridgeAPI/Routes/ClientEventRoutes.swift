@@ -34,7 +34,7 @@ enum ClientEventRoutes {
         let result = try await commands.result(of: receipt, until: .confirmed)
         guard case .confirmed(let confirmation, _) = result else { return list([accepted(receipt)], status: 202) }
         let isCreation = receipt.type == ClientEventName.conversationItemCreate.rawValue
-        return list([confirmed(receipt, confirmation)], status: isCreation ? 201 : 200)
+        return list([confirmed(receipt, confirmation, commands)], status: isCreation ? 201 : 200)
     }
 
     private static func list(_ receipts: [JSONValue], status: Int) -> Response {
@@ -62,7 +62,7 @@ enum ClientEventRoutes {
             switch isAsync ? await receipt.written(within: left) : await receipt.confirmed(within: left) {
             case .confirmed(let event, _) where !isAsync:
                 commands.api.metrics.command(receipt.type, .confirmed)
-                return confirmed(receipt, event)
+                return confirmed(receipt, event, commands)
             case .confirmed, .accepted:
                 commands.api.metrics.command(receipt.type, .accepted)
                 return accepted(receipt)
@@ -70,30 +70,34 @@ enum ClientEventRoutes {
                 commands.api.metrics.command(receipt.type, .failed)
                 return object(
                     eventID: ErrorTable.callers(receipt.eventID), type: receipt.type, status: "refused",
-                    [("error", commands.failure(error, of: receipt).object)])
+                    [("error", commands.failure(error, of: receipt).object)], receipt)
             case nil:
                 commands.api.metrics.command(receipt.type, .late)
                 // It was taken, and may still be confirmed.
                 return object(
                     eventID: ErrorTable.callers(receipt.eventID), type: receipt.type, status: "accepted",
-                    [("error", Commands.late(receipt).object)])
+                    [("error", Commands.late(receipt).object)], receipt)
             }
         }
     }
 
-    private static func confirmed(_ receipt: CommandReceipt, _ event: ServerEvent) -> JSONValue {
+    /// An event that is two frames for the caller is named by the first, which is what its kind of command waits for.
+    private static func confirmed(_ receipt: CommandReceipt, _ event: ServerEvent, _ commands: Commands) -> JSONValue {
         object(
             eventID: ErrorTable.callers(receipt.eventID), type: receipt.type, status: "confirmed",
-            [("event", .raw(NativeView.frame(of: event)))])
+            [("event", .raw(commands.view.frames(of: event).first?.bytes ?? event.frame))], receipt)
     }
 
     private static func accepted(_ receipt: CommandReceipt) -> JSONValue {
-        object(eventID: ErrorTable.callers(receipt.eventID), type: receipt.type, status: "accepted", [])
+        object(eventID: ErrorTable.callers(receipt.eventID), type: receipt.type, status: "accepted", [], receipt)
     }
 
-    private static func object(eventID: String?, type: String?, status: String, _ more: [(String, JSONValue)]) -> JSONValue {
+    private static func object(
+        eventID: String?, type: String?, status: String, _ more: [(String, JSONValue)], _ receipt: CommandReceipt? = nil
+    ) -> JSONValue {
         .object(
-            [("event_id", .string(orNull: eventID)), ("type", .string(orNull: type)), ("status", .string(status))] + more)
+            [("event_id", .string(orNull: eventID)), ("type", .string(orNull: type)), ("status", .string(status))] + more
+                + Warnings.members(receipt?.leftOut ?? []))
     }
 
     // MARK: Reading

@@ -8,18 +8,22 @@ struct Commands: Sendable {
     let api: BridgeAPI
     let call: APICall
     let session: Session
+    /// How the caller spells, and is shown, what concerns the session.
+    let view: DialectView
 
     /// Seconds; `Prefer: wait` says otherwise.
     static let defaultWait = 10
     static let defaultResponseWait = 120
 
-    /// - Throws: 404 also for a session that is another caller's; 400 if another dialect is asked for.
+    /// - Throws: 404 also for a session that is another caller's; 400 for a dialect there is not.
     init(_ api: BridgeAPI, _ call: APICall) async throws {
         self.api = api
         self.call = call
         session = try await api.directory.session(call.parameter("session"), for: call.caller)
-        try call.require(session.dialect)
+        view = try call.view(of: await session.record)
     }
+
+    var history: HistoryView { HistoryView(history: session.history, dialects: view) }
 
     /// What became of a command within the time the caller gives it.
     enum Result: Sendable {
@@ -38,9 +42,13 @@ struct Commands: Sendable {
         return Caller(owner: caller.owner, seesAll: caller.seesAll, seesOwnerless: caller.seesOwnerless)
     }
 
+    /// - Parameter event: in the caller's dialect.
     func submit(_ event: JSON, rejectIfActive: Bool = false) async throws -> CommandReceipt {
+        let translation = ClientEventTranslation(event, from: view)
         do {
-            return try await session.submit(event, by: submitter, rejectIfActive: rejectIfActive)
+            var receipt = try await session.submit(translation.event, by: submitter, rejectIfActive: rejectIfActive)
+            receipt.leftOut = translation.leftOut
+            return receipt
         } catch {
             api.metrics.command(event["type"]?.string, .refused)
             throw error
@@ -108,7 +116,7 @@ struct Commands: Sendable {
     }
 
     func failure(_ error: SessionError, of receipt: CommandReceipt) -> APIError {
-        ErrorTable.answer(to: error, passesBearer: call.passesBearer, wasTaken: true, eventID: receipt.eventID)
+        ErrorTable.answer(to: error.shown(in: view), passesBearer: call.passesBearer, wasTaken: true, eventID: receipt.eventID)
     }
 
     static func late(_ receipt: CommandReceipt) -> APIError {
@@ -119,11 +127,14 @@ struct Commands: Sendable {
     }
 
     /// 202 for a command whose outcome the caller does not wait for.
-    static func accepted(_ receipt: CommandReceipt) -> Response {
+    /// - Parameter place: of the client event's member that is the request's body.
+    static func accepted(_ receipt: CommandReceipt, inside place: String? = nil) -> Response {
         .json(
-            .object([
-                ("object", "realtime.command"), ("event_id", .string(ErrorTable.callers(receipt.eventID))), ("type", .string(receipt.type)),
-                ("status", "accepted"), ("item_id", .string(orNull: receipt.itemID)),
-            ]), status: 202)
+            .object(
+                [
+                    ("object", "realtime.command"), ("event_id", .string(ErrorTable.callers(receipt.eventID))),
+                    ("type", .string(receipt.type)),
+                    ("status", "accepted"), ("item_id", .string(orNull: receipt.itemID)),
+                ] + Warnings.members(receipt.leftOut, inside: place)), status: 202)
     }
 }

@@ -40,7 +40,7 @@ enum EventStreamRoutes {
     }
 
     private static func open(_ call: APICall, format: StreamRequest.Format, _ api: BridgeAPI) async throws -> Response {
-        let session = try await Commands(api, call).session
+        let commands = try await Commands(api, call)
         var request: StreamRequest
         do throws(StreamRequestError) {
             request = try StreamRequest(format: format, query: call.head.query, headers: call.head.headers)
@@ -49,6 +49,6 @@ enum EventStreamRoutes {
         }
         // The body of HEAD is never pulled, and nobody waits for it.
         if call.head.method == "HEAD" { request.wait = .zero }
-        return try await api.streams.respond(to: request, of: session.history)
+        return try await api.streams.respond(to: request, of: commands.history)
     }
 }

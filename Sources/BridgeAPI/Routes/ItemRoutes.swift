@@ -7,10 +7,10 @@ import Sessions
 enum ItemRoutes {
     static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
-        let event = try event(BodyFields(try await call.body.collect()), dialect: commands.session.dialect)
+        let event = try event(BodyFields(try await call.body.collect()), dialect: commands.view.shown)
         let (receipt, result) = try await commands.perform(event)
         guard case .confirmed(let confirmation, _) = result, let item = confirmation.json["item"] else { return Commands.accepted(receipt) }
-        var response = Response.json(JSONValue(item), status: 201)
+        var response = Response.json(.raw(commands.view.item(Array(item.lexeme))), status: 201)
         // Upstream's own ids are harmless in a path; a caller's may be anything.
         if let id = receipt.itemID, id.utf8.allSatisfy(isPlain) {
             response.headers.add("location", "/v1/sessions/\(commands.session.id)/items/\(id)")
@@ -51,9 +51,9 @@ enum ItemRoutes {
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let page = try PageQuery(call, ascending: true)
-        let session = try await Commands(api, call).session
-        let (items, hasMore) = page.cut(try await api.log.items(of: session.id), id: \.id)
-        return .json(ListObject.value(items.map { ($0.id, .raw($0.json)) }, hasMore: hasMore))
+        let commands = try await Commands(api, call)
+        let (items, hasMore) = page.cut(try await api.log.items(of: commands.session.id), id: \.id)
+        return .json(ListObject.value(items.map { ($0.id, .raw(commands.view.item($0.json))) }, hasMore: hasMore))
     }
 
     static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
@@ -64,9 +64,9 @@ enum ItemRoutes {
             guard let item = try await api.log.item(id, of: commands.session.id), !item.isDeleted else {
                 throw SessionError(.itemNotFound, "there is no item '\(id.prefix(64))' in this session")
             }
-            return .json(.raw(item.json))
+            return .json(.raw(commands.view.item(item.json)))
         case "upstream"?:
-            guard commands.session.dialect == .ga else {
+            guard commands.session.upstreamDialect == .ga else {
                 throw APIError(
                     .badRequest, code: "source_not_available", "Only upstreams that speak ga are asked for items; leave 'source' out.",
                     param: "source")
@@ -74,7 +74,7 @@ enum ItemRoutes {
             let (receipt, result) = try await commands.perform(
                 ClientEventBody.make(.conversationItemRetrieve, [("item_id", .string(id))]))
             guard case .confirmed(let event, _) = result, let item = event.json["item"] else { return Commands.accepted(receipt) }
-            return .json(JSONValue(item))
+            return .json(.raw(commands.view.item(Array(item.lexeme))))
         default:
             throw BodyFields.wrong("source", "log or upstream")
         }

@@ -7,7 +7,7 @@ import Sessions
 enum ResponseRoutes {
     static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
-        let asked = try NewResponse(BodyFields(try await call.body.collect()), dialect: commands.session.dialect)
+        let asked = try NewResponse(BodyFields(try await call.body.collect()), dialect: commands.view.shown)
         try refuseUnavailableForm(Accept(call.head))
         let isStreamed = asked.isStreamed || call.accepts("text/event-stream")
         if isStreamed, asked.isInBackground {
@@ -30,14 +30,18 @@ enum ResponseRoutes {
             guard let item = asked.firstItem else { throw error }
             throw await takenBack(item, commands, because: error)
         }
-        guard case .confirmed(let event, let position) = result else { return Commands.accepted(receipt) }
-        if let seat { return stream(event, position, in: seat, commands) }
+        guard case .confirmed(let event, let position) = result else { return Commands.accepted(receipt, inside: "response") }
+        if let seat {
+            var response = stream(event, position, in: seat, commands)
+            Warnings.add(receipt.leftOut, inside: "response", to: &response)
+            return response
+        }
         if asked.isInBackground {
-            var response = Response.json(view(event), status: 202)
+            var response = Response.json(view(event, commands, receipt), status: 202)
             response.headers.add("location", "/v1/sessions/\(commands.session.id)/responses/\(event.responseID ?? "")")
             return response
         }
-        return try answer(to: event, receipt)
+        return try answer(to: event, receipt, commands)
     }
 
     /// Words alone and speech alone come later; who asks for nothing else must not be given JSON for a player.
@@ -89,35 +93,37 @@ enum ResponseRoutes {
         // From just before `response.created`: that one is the stream's first event.
         let history = commands.session.history
         let request = StreamRequest.response(id, after: history.position(ofSeq: position.seq - 1))
-        return commands.api.streams.stream(request, of: history, in: seat)
+        return commands.api.streams.stream(request, of: commands.history, in: seat)
     }
 
-    private static func answer(to done: ServerEvent, _ receipt: CommandReceipt) throws(APIError) -> Response {
+    private static func answer(to done: ServerEvent, _ receipt: CommandReceipt, _ commands: Commands) throws(APIError) -> Response {
         let response = done.json["response"]
         if response?["status"]?.string == "failed" {
             throw ErrorTable.answer(toFailedResponse: RealtimeError(response?["status_details"]?["error"]), eventID: receipt.eventID)
         }
-        return .json(view(done))
+        return .json(view(done, commands, receipt))
     }
 
-    private static func view(_ event: ServerEvent) -> JSONValue {
-        ResponseView.value(event.json["response"].map { Array($0.lexeme) } ?? Array("null".utf8))
+    private static func view(_ event: ServerEvent, _ commands: Commands, _ receipt: CommandReceipt) -> JSONValue {
+        ResponseView.value(
+            event.json["response"].map { Array($0.lexeme) } ?? Array("null".utf8), in: commands.view,
+            Warnings.members(receipt.leftOut, inside: "response"))
     }
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let page = try PageQuery(call, ascending: true)
-        let session = try await Commands(api, call).session
-        let (responses, hasMore) = page.cut(try await api.log.responses(of: session.id), id: \.id)
-        return .json(ListObject.value(responses.map { ($0.id, ResponseView.value($0.json)) }, hasMore: hasMore))
+        let commands = try await Commands(api, call)
+        let (responses, hasMore) = page.cut(try await api.log.responses(of: commands.session.id), id: \.id)
+        return .json(ListObject.value(responses.map { ($0.id, ResponseView.value($0.json, in: commands.view)) }, hasMore: hasMore))
     }
 
     static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
-        let session = try await Commands(api, call).session
+        let commands = try await Commands(api, call)
         let id = call.parameter("response")
-        guard let response = try await api.log.response(id, of: session.id) else {
+        guard let response = try await api.log.response(id, of: commands.session.id) else {
             throw SessionError(.responseNotFound, "there is no response '\(id.prefix(64))' in this session")
         }
-        return .json(ResponseView.value(response.json))
+        return .json(ResponseView.value(response.json, in: commands.view))
     }
 
     static func cancel(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
@@ -126,6 +132,6 @@ enum ResponseRoutes {
         let event = ClientEventBody.make(.responseCancel, [("response_id", .string(call.parameter("response")))])
         let (receipt, result) = try await commands.perform(event, until: .finished)
         guard case .confirmed(let done, _) = result else { return Commands.accepted(receipt) }
-        return .json(view(done))
+        return .json(view(done, commands, receipt))
     }
 }

@@ -4,11 +4,11 @@ enum RouteTable {
     private static let session = "/v1/sessions/{session}"
     private static let page = ["limit", "after", "before", "order"]
     private static let dialect = ["dialect"]
-    private static let stream = StreamRequest.queryNames.sorted()
+    private static let stream = StreamRequest.queryNames.sorted() + dialect
 
     static let routes: [Route] = [
         Route(.post, "/v1/sessions", "createSession", query: dialect, body: .json, handler: SessionRoutes.create),
-        Route(.get, "/v1/sessions", "listSessions", query: page + ["status", "metadata."], handler: SessionRoutes.list),
+        Route(.get, "/v1/sessions", "listSessions", query: page + ["status", "metadata."] + dialect, handler: SessionRoutes.list),
         Route(.get, session, "getSession", query: dialect, handler: SessionRoutes.get),
         Route(.patch, session, "updateSession", query: dialect, body: .json, honoursPrefer: true, handler: SessionRoutes.update),
         Route(.delete, session, "deleteSession", query: ["keep"] + dialect, handler: SessionRoutes.delete),

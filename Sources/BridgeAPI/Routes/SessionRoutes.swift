@@ -14,15 +14,16 @@ enum SessionRoutes {
         new.model = try fields.string("model")
         if new.model?.isEmpty == true { throw BodyFields.wrong("model", "a name") }
         new.upstream = try fields.string("upstream")
-        new.dialect = try dialect(fields) ?? call.dialect()
-        if let spoken = new.dialect { try call.require(spoken) }
+        let asked = try call.dialect()
+        new.dialect = try fields.choice("dialect", as: Dialect.self) ?? asked ?? api.configuration.dialect
+        new.spelledIn = asked ?? new.dialect
         // An event takes a text of its own, so that its values are spliced and not the whole body.
         new.configuration = try fields.object("session").map { ClientEventBody.parsed(Array($0.lexeme)) }
         if let metadata = try metadata(fields) { new.metadata = metadata }
         new.settings = try settings(fields)
         new.from = try origin(fields)
-        let session = try await api.directory.create(new, by: call.caller)
-        var response = Response.json(await view(session), status: 201)
+        let (session, leftOut) = try await api.directory.create(new, by: call.caller)
+        var response = Response.json(try await view(session, call, leftOut), status: 201)
         response.headers.add("location", "/v1/sessions/\(session.id)")
         return response
     }
@@ -47,7 +48,9 @@ enum SessionRoutes {
         }
         let found = try await api.log.sessions(query)
         return .json(
-            ListObject.value(found.summaries.map { ($0.record.id, SessionView.value($0)) }, hasMore: found.hasMore))
+            ListObject.value(
+                try found.summaries.map { ($0.record.id, SessionView.value($0, in: try call.view(of: $0.record))) }, hasMore: found.hasMore)
+        )
     }
 
     /// What `Caller.sees(owner:)` says of one session, for the list of all.
@@ -62,8 +65,8 @@ enum SessionRoutes {
         guard let stored = try await api.log.storedSession(id, withProducedContent: false), call.caller.sees(owner: stored.record.owner),
             let history = try await api.log.history(of: id)
         else { throw SessionError(.sessionNotFound, "there is no session '\(id.prefix(64))'") }
-        try call.require(stored.record.upstreamDialect)
-        return .json(SessionView.value(stored, lastEventID: history.position(ofSeq: stored.lastSeq)))
+        let view = try call.view(of: stored.record)
+        return .json(SessionView.value(stored, in: view, lastEventID: history.position(ofSeq: stored.lastSeq)))
     }
 
     static func update(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
@@ -74,25 +77,23 @@ enum SessionRoutes {
                 .badRequest, code: "invalid_value", "'\(name)' of a session cannot be changed; create another session.", param: name)
         }
         try fields.check(known: ["session", "dialect", "metadata"] + settingsNames)
-        if let dialect = try dialect(fields), dialect != commands.session.dialect {
-            throw SessionError(
-                .dialectNotAvailable, "the session speaks \(commands.session.dialect.rawValue) and is offered in that dialect only",
-                param: "dialect")
-        }
+        let dialect = try fields.choice("dialect", as: Dialect.self)
         let configuration = try fields.object("session")
         let metadata = try metadata(fields)
         let settings = try settings(fields)
         let cleared = Set(settingsNames.filter { fields.json[$0]?.isNull == true })
         if let configuration {
-            let receipt = try await commands.submit(ClientEventBody.make(.sessionUpdate, [("session", JSONValue(configuration))]))
+            let kind = await commands.session.record.kind
+            let update = SessionUpdate.event(configuration, of: kind, spelledIn: commands.view.shown)
+            let receipt = try await commands.submit(update)
             // Whatever upstream makes of the rest, and whether or not it says so in time: these are the bridge's own.
-            try await set(metadata, settings, clearing: cleared, of: commands.session)
+            try await set(dialect, metadata, settings, clearing: cleared, of: commands.session)
             let result = try await commands.result(of: receipt, until: .confirmed)
             if case .accepted = result { return Commands.accepted(receipt) }
-        } else {
-            try await set(metadata, settings, clearing: cleared, of: commands.session)
+            return .json(try await view(commands.session, call, receipt.leftOut))
         }
-        return .json(await view(commands.session))
+        try await set(dialect, metadata, settings, clearing: cleared, of: commands.session)
+        return .json(try await view(commands.session, call, []))
     }
 
     static func delete(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
@@ -101,15 +102,17 @@ enum SessionRoutes {
         return .json(["id": .string(id), "object": "realtime.session.deleted", "deleted": true])
     }
 
-    private static func view(_ session: Session) async -> JSONValue {
-        SessionView.value(
-            await session.record, lastEventID: session.history.tail, itemCount: await session.itemCount,
-            activeResponseID: await session.activeResponseID)
+    private static func view(_ session: Session, _ call: APICall, _ leftOut: [LeftOutField]) async throws -> JSONValue {
+        let record = await session.record
+        return SessionView.value(
+            record, in: try call.view(of: record), lastEventID: session.history.tail, itemCount: await session.itemCount,
+            activeResponseID: await session.activeResponseID, Warnings.members(leftOut))
     }
 
     private static func set(
-        _ metadata: [UInt8]?, _ settings: SessionSettings, clearing cleared: Set<String>, of session: Session
+        _ dialect: Dialect?, _ metadata: [UInt8]?, _ settings: SessionSettings, clearing cleared: Set<String>, of session: Session
     ) async throws(SessionError) {
+        if let dialect { try await session.set(dialect) }
         if let metadata { try await session.setMetadata(metadata) }
         if settings != SessionSettings() || !cleared.isEmpty { try await session.setSettings(settings, clearing: cleared) }
     }
@@ -134,12 +137,6 @@ enum SessionRoutes {
             return nil
         }
         return NewSession.Origin(session: session, upTo: item)
-    }
-
-    private static func dialect(_ fields: BodyFields) throws(APIError) -> Dialect? {
-        guard let name = try fields.string("dialect") else { return nil }
-        guard let dialect = Dialect(rawValue: name) else { throw BodyFields.wrong("dialect", "beta or ga") }
-        return dialect
     }
 
     /// OpenAI's bounds for metadata: 16 pairs, names of 64 and values of 512 characters.

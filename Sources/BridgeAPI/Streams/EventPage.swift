@@ -13,10 +13,12 @@ enum EventPage {
         var entries: [[UInt8]] = []
         var bytes = 0
         var firstID: String?
-        /// Of the last event looked at; hidden ones too, so that the next page does not pass over them again.
-        var last: EventPosition?
+        /// Of the last frame looked at; hidden ones too, so that the next page does not pass over them again.
+        var lastID: FrameID?
         var scanned = 0
         var after: EventPosition
+        /// How many frames of the next event are still to be given; nil: all.
+        var remaining: Int?
 
         func isFull(_ limit: Int) -> Bool {
             entries.count >= limit || bytes >= EventPage.maximumBytes || scanned >= EventPage.maximumScanned
@@ -24,26 +26,28 @@ enum EventPage {
     }
 
     /// - Throws: ``StreamRefusal`` if it has to wait and there are too many streams; ``EventLogError`` from the store.
-    static func read(_ request: StreamRequest, of history: SessionHistory, registry: StreamRegistry) async throws -> [UInt8] {
+    static func read(_ request: StreamRequest, of view: HistoryView, registry: StreamRegistry) async throws -> [UInt8] {
+        let history = view.history
         let start = StreamStart(request.cursor, in: history)
-        var scan = Scan(after: start.after)
+        var scan = Scan(after: start.after, remaining: start.remaining)
         if let gap = start.gap { append(gap, to: &scan, history, registry) }
-        try await go(on: &scan, request, history, registry)
+        try await go(on: &scan, request, view, registry)
         if scan.entries.isEmpty, request.wait > .zero, !scan.isFull(request.limit) {
             let bell = EventBell(history, seat: try registry.admit(session: history.sessionID), for: request.wait)
             defer { bell.close() }
             // Once more first: what came before the bell was hung did not ring it.
-            try await go(on: &scan, request, history, registry)
+            try await go(on: &scan, request, view, registry)
             while scan.entries.isEmpty, !scan.isFull(request.limit), !isAtEnd(scan, history), await bell.rings() {
-                try await go(on: &scan, request, history, registry)
+                try await go(on: &scan, request, view, registry)
             }
         }
-        return json(of: scan, hasMore: scan.after.seq < history.tail.seq)
+        return json(of: scan, hasMore: scan.remaining != nil || scan.after.seq < history.tail.seq)
     }
 
     private static func go(
-        on scan: inout Scan, _ request: StreamRequest, _ history: SessionHistory, _ registry: StreamRegistry
+        on scan: inout Scan, _ request: StreamRequest, _ view: HistoryView, _ registry: StreamRegistry
     ) async throws {
+        let history = view.history
         while !scan.isFull(request.limit) {
             try Task.checkCancellation()
             let events = try await events(after: scan.after.seq, request, history)
@@ -54,18 +58,33 @@ enum EventPage {
             }
             for event in events {
                 guard event.position.seq == scan.after.seq + 1 else { throw EventLogError(.corrupt, "Events are out of order.") }
-                scan.after = event.position
-                scan.last = event.position
                 scan.scanned += 1
-                if request.filter.isOpen || request.filter.shows(event.head) {
-                    let entry = event.rendered(.entry)
-                    if scan.firstID == nil { scan.firstID = event.position.description }
-                    scan.bytes += entry.count
-                    scan.entries.append(entry)
-                }
+                take(event, into: &scan, request, view)
                 if scan.isFull(request.limit) { return }
             }
         }
+    }
+
+    /// A page can end between two frames of an event.
+    private static func take(_ event: LoggedEvent, into scan: inout Scan, _ request: StreamRequest, _ view: HistoryView) {
+        let entries = view.frames(of: event, .entry)
+        let heads = request.filter.isOpen ? [] : view.heads(of: event)
+        let first = scan.remaining.map { max(0, entries.count - $0) } ?? 0
+        for index in first..<entries.count {
+            let id = FrameID(event.position, remaining: entries.count - 1 - index)
+            guard !scan.isFull(request.limit) else {
+                scan.remaining = id.remaining + 1
+                return
+            }
+            scan.lastID = id
+            guard request.filter.isOpen || request.filter.shows(heads[index]) else { continue }
+            if scan.firstID == nil { scan.firstID = id.description }
+            scan.bytes += entries[index].count
+            scan.entries.append(entries[index])
+        }
+        scan.remaining = nil
+        scan.after = event.position
+        scan.lastID = FrameID(event.position)
     }
 
     private static func events(
@@ -88,13 +107,14 @@ enum EventPage {
         scan.entries.append(entry)
         scan.bytes += entry.count
         scan.after = gap.resumeAfter
-        scan.last = gap.resumeAfter
+        scan.remaining = nil
+        scan.lastID = FrameID(gap.resumeAfter)
     }
 
     private static func json(of scan: Scan, hasMore: Bool) -> [UInt8] {
         JSONValue.object([
             ("object", "list"), ("data", .array(scan.entries.map(JSONValue.raw))), ("first_id", .string(orNull: scan.firstID)),
-            ("last_id", .string(orNull: scan.last?.description)), ("has_more", .bool(hasMore)),
+            ("last_id", .string(orNull: scan.lastID?.description)), ("has_more", .bool(hasMore)),
         ]).bytes
     }
 }

@@ -27,6 +27,7 @@ final class EventStreamBody: ResponseStream, StreamMember {
     private static let pageBytes = 64 * 1024
     private static let pageEvents = 1000
 
+    private let view: HistoryView
     private let history: SessionHistory
     private let format: StreamRequest.Format
     private let rendering: EventRendering
@@ -36,8 +37,9 @@ final class EventStreamBody: ResponseStream, StreamMember {
     private let state: NIOLockedValueBox<State>
 
     /// - Parameter request: of the format `.eventStream` or `.lines`.
-    init(_ request: StreamRequest, from start: StreamStart, of history: SessionHistory, seat: StreamSeat, logger: Logger) {
-        self.history = history
+    init(_ request: StreamRequest, from start: StreamStart, of view: HistoryView, seat: StreamSeat, logger: Logger) {
+        self.view = view
+        history = view.history
         self.seat = seat
         self.logger = logger
         format = request.format
@@ -149,10 +151,13 @@ final class EventStreamBody: ResponseStream, StreamMember {
     }
 
     private func offer(_ event: LoggedEvent, to state: inout State) {
-        switch state.machine.offered(event.position, head: { event.head }) {
-        case .show:
-            state.fragment = event.rendered(rendering)
-            if rendering == .entry { state.fragment.append(StreamEncoder.lineFeed) }
+        let frames = view.frames(of: event, rendering)
+        switch state.machine.offered(event.position, frames: frames.count, heads: { view.heads(of: event) }) {
+        case .show(let shown):
+            for index in shown {
+                if state.fragment.isEmpty { state.fragment = frames[index] } else { state.fragment += frames[index] }
+                if rendering == .entry { state.fragment.append(StreamEncoder.lineFeed) }
+            }
         case .skip:
             break
         case .outOfOrder:

@@ -14,20 +14,20 @@ struct EventStreams: Sendable {
     ///
     /// A page may wait for ``StreamRequest/wait``; the others do not wait. 204 stops an EventSource whose session or request is over.
     /// - Throws: ``StreamRefusal`` if there are too many streams; ``EventLogError`` from reading the store.
-    func respond(to request: StreamRequest, of history: SessionHistory) async throws -> Response {
+    func respond(to request: StreamRequest, of view: HistoryView) async throws -> Response {
         switch request.format {
         case .page:
-            let page = try await EventPage.read(request, of: history, registry: registry)
+            let page = try await EventPage.read(request, of: view, registry: registry)
             return Response(
                 status: 200, headers: ["content-type": "application/json", "cache-control": "no-store"], body: .bytes(page))
         case .lines:
-            return stream(request, of: history, in: try seat(in: history))
+            return stream(request, of: view, in: try seat(in: view.history))
         case .eventStream:
-            switch try await answer(to: request, of: history) {
+            switch try await answer(to: request, of: view) {
             case .noContent:
                 return Response(status: 204, headers: ["cache-control": "no-store"])
             case .stream(let start):
-                return stream(request, from: start, of: history, in: try seat(in: history))
+                return stream(request, from: start, of: view, in: try seat(in: view.history))
             }
         }
     }
@@ -40,16 +40,16 @@ struct EventStreams: Sendable {
 
     /// The stream itself, without asking whether there is anything to show.
     /// - Parameter request: of the format `.eventStream` or `.lines`.
-    func stream(_ request: StreamRequest, of history: SessionHistory, in seat: StreamSeat) -> Response {
-        stream(request, from: StreamStart(request.cursor, in: history), of: history, in: seat)
+    func stream(_ request: StreamRequest, of view: HistoryView, in seat: StreamSeat) -> Response {
+        stream(request, from: StreamStart(request.cursor, in: view.history), of: view, in: seat)
     }
 
     private func stream(
-        _ request: StreamRequest, from start: StreamStart, of history: SessionHistory, in seat: StreamSeat
+        _ request: StreamRequest, from start: StreamStart, of view: HistoryView, in seat: StreamSeat
     ) -> Response {
         Response(
             status: 200, headers: Self.headers(contentType: request.format == .lines ? "application/x-ndjson" : "text/event-stream"),
-            body: .stream(EventStreamBody(request, from: start, of: history, seat: seat, logger: logger)))
+            body: .stream(EventStreamBody(request, from: start, of: view, seat: seat, logger: logger)))
     }
 
     enum Answer: Equatable {
@@ -58,10 +58,11 @@ struct EventStreams: Sendable {
     }
 
     /// Whether there is, or will be, anything to show.
-    func answer(to request: StreamRequest, of history: SessionHistory) async throws(EventLogError) -> Answer {
+    func answer(to request: StreamRequest, of view: HistoryView) async throws(EventLogError) -> Answer {
+        let history = view.history
         let start = StreamStart(request.cursor, in: history)
         let tail = history.tail
-        if case .after(let cursor) = request.cursor, cursor.epoch == tail.epoch, cursor.seq > tail.seq,
+        if case .after(let id) = request.cursor, id.position.epoch == tail.epoch, id.position.seq > tail.seq,
             case .ended = history.window(after: tail.seq, maximumBytes: 1)
         {
             // No id of this epoch will ever follow it.
@@ -70,13 +71,19 @@ struct EventStreams: Sendable {
         guard start.gap == nil else { return .stream(start) }
         if case .ended = history.window(after: start.after.seq, maximumBytes: 1) { return .noContent }
         // A first request may well ask for the next `response.done` after one.
-        guard request.isReconnect, let until = request.until, start.after.seq > 0 else { return .stream(start) }
-        let last = try await Self.event(start.after.seq, of: history)
-        guard let head = last?.head, until.matches(head.type), request.filter.concernsResponse(head) else { return .stream(start) }
+        guard request.isReconnect, let until = request.until, case .after(let id) = request.cursor,
+            let event = try await Self.event(id.position.seq, of: history)
+        else { return .stream(start) }
+        let heads = view.heads(of: event)
+        let index = heads.count - 1 - id.remaining
+        guard heads.indices.contains(index), until.matches(heads[index].type), request.filter.concernsResponse(heads[index]) else {
+            return .stream(start)
+        }
         return .noContent
     }
 
     private static func event(_ seq: Int, of history: SessionHistory) async throws(EventLogError) -> LoggedEvent? {
+        guard seq > 0 else { return nil }
         if case .events(let events) = history.window(after: seq - 1, maximumBytes: 1) { return events.first }
         return try await history.page(after: seq - 1, limit: 1, maximumBytes: 1).first
     }

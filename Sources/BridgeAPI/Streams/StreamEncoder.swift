@@ -1,7 +1,7 @@
 import EventLog
 import Realtime
 
-/// How an event is spelt for its readers; the raw value keys the rendering that they share.
+/// How the frames of an event are written for its readers; the raw value is part of the key of what they share.
 enum EventRendering: Int {
     /// With `event:`.
     case eventStream = 1
@@ -13,28 +13,38 @@ enum EventRendering: Int {
     case head = 4
 }
 
-extension LoggedEvent {
-    /// Made once per event and spelling.
-    func rendered(_ rendering: EventRendering) -> [UInt8] {
-        self.rendering(rendering.rawValue) {
-            let event = ServerEvent(frame)
-            // A frame that is no event is never logged; were there one it would be shown as it is.
-            let shown = event.map(NativeView.frame) ?? frame
-            switch rendering {
-            case .eventStream:
-                return StreamEncoder.serverSentEvent(id: position.description, type: event?.type, frame: shown)
-            case .message:
-                return StreamEncoder.serverSentEvent(id: position.description, type: nil, frame: shown)
-            case .entry:
-                return StreamEncoder.entry(
-                    id: position.description, createdAt: createdAtMilliseconds / 1000, frame: shown)
-            case .head:
-                return EventHead(type: event?.type ?? "", responseID: event?.responseID).bytes
+/// The events of one session as some of its readers see them.
+struct HistoryView: Sendable {
+    let history: SessionHistory
+    let dialects: DialectView
+
+    /// The event's frames in their order; made once per event, dialect and rendering.
+    func frames(of event: LoggedEvent, _ rendering: EventRendering) -> [[UInt8]] {
+        let key = rendering.rawValue << 1 | (dialects.shown == .beta ? 0 : 1)
+        return event.rendering(key) {
+            let frames = shown(event)
+            return frames.indices.map { index in
+                let frame = frames[index]
+                let id = FrameID(event.position, remaining: frames.count - 1 - index).description
+                return switch rendering {
+                case .eventStream: StreamEncoder.serverSentEvent(id: id, type: frame.type, frame: frame.bytes)
+                case .message: StreamEncoder.serverSentEvent(id: id, type: nil, frame: frame.bytes)
+                case .entry: StreamEncoder.entry(id: id, createdAt: event.createdAtMilliseconds / 1000, frame: frame.bytes)
+                case .head: EventHead(type: frame.type, responseID: frame.responseID).bytes
+                }
             }
         }
     }
 
-    var head: EventHead { EventHead(rendered: rendered(.head)) }
+    func heads(of event: LoggedEvent) -> [EventHead] {
+        frames(of: event, .head).map { EventHead(rendered: $0) }
+    }
+
+    private func shown(_ event: LoggedEvent) -> [ViewFrame] {
+        // A frame that is no event is never logged; were there one it would be shown as it is.
+        guard let server = ServerEvent(event.frame) else { return [ViewFrame(type: "", responseID: nil, bytes: event.frame)] }
+        return dialects.frames(of: server, isOutOfBand: history.isOutOfBand)
+    }
 }
 
 /// Writes streams in their two formats: `text/event-stream` (WHATWG HTML, section 9.2.6) and JSON lines.
@@ -66,8 +76,8 @@ enum StreamEncoder {
         Array("retry: \(retryMilliseconds)\nid: \(id)\n\n".utf8)
     }
 
-    static func cursor(_ position: EventPosition) -> [UInt8] {
-        Array("id: \(position)\n\n".utf8)
+    static func cursor(_ id: FrameID) -> [UInt8] {
+        Array("id: \(id)\n\n".utf8)
     }
 
     static func retry(milliseconds: Int) -> [UInt8] {

@@ -11,7 +11,7 @@ struct StreamMachine {
         case priming(id: String)
         case gap(StreamGap)
         /// Moves the client's cursor without an event.
-        case cursor(EventPosition)
+        case cursor(FrameID)
         case heartbeat
         /// The stream ends although the session goes on; the client is to come back.
         case comeBack
@@ -28,6 +28,10 @@ struct StreamMachine {
     private var notes: [Note]
     /// Of the last event shown or skipped.
     private(set) var cursor: EventPosition
+    /// How many frames of the next event the client has not seen; nil: all.
+    private var remaining: Int?
+    /// What the client is to come back with.
+    private var place: FrameID
     /// Events since the client's cursor last moved.
     private var skipped = 0
     private var lastWrite: ContinuousClock.Instant
@@ -44,10 +48,12 @@ struct StreamMachine {
         self.until = until
         self.heartbeat = heartbeat
         cursor = start.after
+        remaining = start.remaining
+        place = FrameID(start.after)
         lastWrite = now
         endsAt = now + age
         notes = [.priming(id: start.primedID)]
-        if let gap = start.gap { notes += [.gap(gap), .cursor(gap.resumeAfter)] }
+        if let gap = start.gap { notes += [.gap(gap), .cursor(FrameID(gap.resumeAfter))] }
     }
 
     enum Step: Equatable {
@@ -85,35 +91,47 @@ struct StreamMachine {
     private mutating func moveCursor(then note: Note? = nil) -> Note {
         skipped = 0
         if let note { notes.append(note) }
-        return .cursor(cursor)
+        return .cursor(place)
     }
 
     enum Verdict: Equatable {
-        case show
+        /// These of its frames, by their place.
+        case show([Int])
         case skip
         /// Not the event that follows; the stream ends, and its client comes back with the last id it saw.
         case outOfOrder
     }
 
-    /// The event that ``next()`` asked for. Its head is read only if the filter or the end depends on it.
-    mutating func offered(_ position: EventPosition, head: () -> EventHead) -> Verdict {
+    /// The event that ``next()`` asked for, which the view shows as so many frames. Their heads are read only if the filter or the end
+    /// depends on them.
+    mutating func offered(_ position: EventPosition, frames count: Int, heads: () -> [EventHead]) -> Verdict {
         guard position.seq == cursor.seq + 1 else {
             mustLeave = true
             return .outOfOrder
         }
         cursor = position
-        guard !filter.isOpen || until != nil else {
-            skipped = 0
-            return .show
+        place = FrameID(position)
+        let first = remaining.map { max(0, count - $0) } ?? 0
+        remaining = nil
+        guard !filter.isOpen || until != nil else { return verdict(Array(first..<count), of: count) }
+        let heads = heads()
+        var shown: [Int] = []
+        for index in first..<count {
+            if filter.shows(heads[index]) { shown.append(index) }
+            if let until, until.matches(heads[index].type), filter.concernsResponse(heads[index]) {
+                phase = .leaving
+                // The end is behind this frame: what follows of the event is not passed over.
+                place.remaining = count - 1 - index
+                break
+            }
         }
-        let head = head()
-        if let until, until.matches(head.type), filter.concernsResponse(head) { phase = .leaving }
-        guard filter.shows(head) else {
-            skipped += 1
-            return .skip
-        }
-        skipped = 0
-        return .show
+        return verdict(shown, of: count)
+    }
+
+    /// A frame that is shown moves the client's cursor by itself.
+    private mutating func verdict(_ shown: [Int], of count: Int) -> Verdict {
+        skipped = shown.last.map { $0 == count - 1 - place.remaining } == true ? 0 : skipped + 1
+        return shown.isEmpty ? .skip : .show(shown)
     }
 
     /// What the runner found instead of the event.
@@ -159,8 +177,9 @@ struct StreamMachine {
         phase = .following
         guard let gap else { return leave() }
         cursor = gap.resumeAfter
+        remaining = nil
         skipped = 0
-        notes += [.gap(gap), .cursor(gap.resumeAfter)]
+        notes += [.gap(gap), .cursor(FrameID(gap.resumeAfter))]
     }
 
     /// The store cannot be read now; the client tries again later.

@@ -14,7 +14,7 @@ struct StreamRequest: Sendable, Equatable {
     enum Cursor: Sendable, Equatable {
         case beginning
         case now
-        case after(EventPosition)
+        case after(FrameID)
         /// Something that was never an id of the bridge's: a gap, then the beginning.
         case unknown
     }
@@ -31,8 +31,6 @@ struct StreamRequest: Sendable, Equatable {
     var heartbeat = Duration.seconds(15)
     /// What a client waits before it reconnects.
     var retryMilliseconds = 1_000
-    /// The spelling asked for; nil for the session's.
-    var dialect: Dialect?
     /// Of a page; 1 to 100.
     var limit = 20
     /// How long an empty page waits for its first event.
@@ -42,10 +40,10 @@ struct StreamRequest: Sendable, Equatable {
         self.format = format
     }
 
-    /// One response's events, after a position and up to its `response.done`.
+    /// One response's events, after a position and up to its `response.done`, which is called so in both dialects.
     static func response(_ id: String, after position: EventPosition) -> StreamRequest {
         var request = StreamRequest(format: .eventStream)
-        request.cursor = .after(position)
+        request.cursor = .after(FrameID(position))
         request.filter.responseID = Array(id.utf8)
         request.until = TypePatterns(ServerEventName.responseDone.rawValue)
         return request
@@ -55,7 +53,7 @@ struct StreamRequest: Sendable, Equatable {
 
     /// The query names that are read here, over all formats.
     static let queryNames: Set<String> = [
-        "last_event_id", "after", "from", "types", "exclude", "response_id", "until", "envelope", "heartbeat", "dialect", "limit", "wait",
+        "last_event_id", "after", "from", "types", "exclude", "response_id", "until", "envelope", "heartbeat", "limit", "wait",
     ]
 
     /// Reads what of the query is in ``queryNames``; other names are the route table's to refuse.
@@ -80,10 +78,6 @@ struct StreamRequest: Sendable, Equatable {
         if let envelope = values["envelope"] {
             guard envelope == "message" else { throw StreamRequestError("envelope", "must be message") }
             envelopeMessage = true
-        }
-        if let dialect = values["dialect"] {
-            guard let dialect = Dialect(rawValue: dialect) else { throw StreamRequestError("dialect", "must be ga or beta") }
-            self.dialect = dialect
         }
         if let seconds = try Self.integer("heartbeat", 5...60, values) { heartbeat = .seconds(seconds) }
         if let limit = try Self.integer("limit", 1...100, values) { self.limit = limit }
@@ -111,7 +105,7 @@ struct StreamRequest: Sendable, Equatable {
         let reconnectsAfter = [lastEventID, values["last_event_id"]].lazy.compactMap { $0 }.first { !$0.isEmpty }
         isReconnect = reconnectsAfter != nil
         guard let text = reconnectsAfter ?? values["after"], !text.isEmpty else { return }
-        cursor = EventPosition(text).map(Cursor.after) ?? .unknown
+        cursor = FrameID(text).map(Cursor.after) ?? .unknown
     }
 
     private static func patterns(_ name: String, _ values: [String: String]) throws(StreamRequestError) -> TypePatterns? {

@@ -3,8 +3,10 @@ import Realtime
 
 /// Where a stream starts in a session's history, and what it has to say first.
 struct StreamStart: Sendable, Equatable {
-    /// The last event the stream does not give.
+    /// The last event of which the stream gives nothing.
     let after: EventPosition
+    /// How many frames are still to be given of the event that follows, counted from its last one; nil: all.
+    let remaining: Int?
     /// What the client missed before that, if it did.
     let gap: StreamGap?
     /// The cursor that the first bytes hand out.
@@ -19,11 +21,30 @@ struct StreamStart: Sendable, Equatable {
         case .beginning:
             // Not `history.start`: a beginning that retention has removed is a gap like any other.
             self.init(history.position(ofSeq: 0), in: history)
-        case .after(let position):
-            self.init(position, in: history)
+        case .after(let id):
+            self.init(id, in: history)
         case .unknown:
             self.init(
                 gap: StreamGap(why: .unknown, resumeAfter: history.start, in: history), primedID: Self.idOfNothing)
+        }
+    }
+
+    private init(_ id: FrameID, in history: SessionHistory) {
+        if id.remaining == 0 {
+            self.init(id.position, in: history)
+            return
+        }
+        switch history.check(id.position) {
+        case .valid(let seq):
+            // The rest of the event is still to come, so it must be there.
+            switch history.check(history.position(ofSeq: seq - 1)) {
+            case .valid(let before):
+                self.init(after: history.position(ofSeq: before), remaining: id.remaining, gap: nil, primedID: id.description)
+            case .gap(let why, let resumeAfter):
+                self.init(gap: StreamGap(why: why, resumeAfter: resumeAfter, in: history), primedID: id.description)
+            }
+        case .gap(let why, let resumeAfter):
+            self.init(gap: StreamGap(why: why, resumeAfter: resumeAfter, in: history), primedID: id.description)
         }
     }
 
@@ -37,13 +58,16 @@ struct StreamStart: Sendable, Equatable {
     }
 
     private init(after: EventPosition) {
-        self.after = after
-        gap = nil
-        primedID = after.description
+        self.init(after: after, remaining: nil, gap: nil, primedID: after.description)
     }
 
     private init(gap: StreamGap, primedID: String) {
-        after = gap.resumeAfter
+        self.init(after: gap.resumeAfter, remaining: nil, gap: gap, primedID: primedID)
+    }
+
+    private init(after: EventPosition, remaining: Int?, gap: StreamGap?, primedID: String) {
+        self.after = after
+        self.remaining = remaining
         self.gap = gap
         self.primedID = primedID
     }

@@ -10,14 +10,14 @@ struct EventPageTests {
     ) async throws -> JSON {
         var request = StreamRequest(format: .page)
         change(&request)
-        return try JSON.parse(try await EventPage.read(request, of: session.history, registry: registry))
+        return try JSON.parse(try await EventPage.read(request, of: session.view(), registry: registry))
     }
 
     private static func ids(_ page: JSON) -> [String?] { page["data"]?.elements.map { $0["id"]?.string } ?? [] }
 
     @Test func anEmptySession() async throws {
         let session = try await TestSession()
-        let bytes = try await EventPage.read(StreamRequest(format: .page), of: session.history, registry: StreamRegistry())
+        let bytes = try await EventPage.read(StreamRequest(format: .page), of: session.view(), registry: StreamRegistry())
         #expect(
             String(decoding: bytes, as: UTF8.self)
                 == #"{"object":"list","data":[],"first_id":null,"last_id":null,"has_more":false}"#)
@@ -34,7 +34,7 @@ struct EventPageTests {
         #expect(first["has_more"]?.bool == true)
         #expect(first["data"]?[0]?["event"]?["delta"]?.string == "0")
         let last = try await Self.page(of: session) {
-            $0.cursor = .after(EventPosition(epoch: 1, seq: 20))
+            $0.cursor = .after(FrameID(EventPosition(epoch: 1, seq: 20)))
             $0.limit = 100
         }
         #expect(Self.ids(last) == (21...45).map { "1.\($0)" })

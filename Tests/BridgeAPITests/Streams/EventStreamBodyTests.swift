@@ -228,7 +228,7 @@ struct EventStreamBodyTests {
         try await session.log.applyRetention()
         let first = session.history.start.seq + 1
         #expect(first > 2)
-        for cursor in [StreamRequest.Cursor.after(EventPosition(epoch: 1, seq: 1)), .beginning, .unknown] {
+        for cursor in [StreamRequest.Cursor.after(FrameID(EventPosition(epoch: 1, seq: 1))), .beginning, .unknown] {
             let puller = TestPuller(try session.body(Self.request { $0.cursor = cursor }))
             try await puller.read()
             let messages = Self.messages(of: puller.bytes)
@@ -243,7 +243,7 @@ struct EventStreamBodyTests {
             let resumed = try StreamRequest(format: .eventStream, query: [], headers: ["last-event-id": cut.lastEventID])
             #expect(StreamStart(resumed.cursor, in: session.history).gap != nil)
         }
-        let unknown = TestPuller(try session.body(Self.request { $0.cursor = .after(EventPosition(epoch: 1, seq: 999)) }))
+        let unknown = TestPuller(try session.body(Self.request { $0.cursor = .after(FrameID(EventPosition(epoch: 1, seq: 999))) }))
         try await unknown.read()
         #expect(Self.messages(of: unknown.bytes)[0].data.contains(#""why":"unknown""#))
     }

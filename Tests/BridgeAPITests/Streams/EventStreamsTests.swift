@@ -18,7 +18,7 @@ struct EventStreamsTests {
 
     @Test func theHeadersOfAStream() async throws {
         let session = try await TestSession()
-        let response = try await Self.streams().respond(to: try Self.request(), of: session.history)
+        let response = try await Self.streams().respond(to: try Self.request(), of: session.view())
         #expect(response.status == 200)
         #expect(
             response.headers
@@ -26,7 +26,7 @@ struct EventStreamsTests {
                     "content-type": "text/event-stream", "cache-control": "no-store, no-transform", "x-accel-buffering": "no",
                 ])
         guard case .stream = response.body else { throw TestProblem(description: "no stream") }
-        let lines = try await Self.streams().respond(to: StreamRequest(format: .lines), of: session.history)
+        let lines = try await Self.streams().respond(to: StreamRequest(format: .lines), of: session.view())
         #expect(lines.headers["content-type"] == "application/x-ndjson")
     }
 
@@ -34,20 +34,20 @@ struct EventStreamsTests {
         let session = try await TestSession()
         await session.append(delta(1))
         let streams = Self.streams()
-        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.1"), of: session.history).status == 200)
-        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.99999"), of: session.history).status == 200)
+        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.1"), of: session.view()).status == 200)
+        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.99999"), of: session.view()).status == 200)
         await session.end()
-        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.1"), of: session.history).status == 200)
-        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.2"), of: session.history).status == 204)
-        #expect(try await streams.respond(to: try Self.request(("after", "1.2")), of: session.history).status == 204)
-        #expect(try await streams.respond(to: try Self.request(("from", "now")), of: session.history).status == 204)
+        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.1"), of: session.view()).status == 200)
+        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.2"), of: session.view()).status == 204)
+        #expect(try await streams.respond(to: try Self.request(("after", "1.2")), of: session.view()).status == 204)
+        #expect(try await streams.respond(to: try Self.request(("from", "now")), of: session.view()).status == 204)
         // After the end, whoever made it up: nothing can follow it.
         for id in ["1.3", "1.99999"] {
-            #expect(try await streams.respond(to: try Self.request(lastEventID: id), of: session.history).status == 204, "\(id)")
+            #expect(try await streams.respond(to: try Self.request(lastEventID: id), of: session.view()).status == 204, "\(id)")
         }
         // Of another epoch or no id at all: the client is told of the gap before it can be told that all is over.
         for id in ["7.3", "nonsense"] {
-            #expect(try await streams.respond(to: try Self.request(lastEventID: id), of: session.history).status == 200, "\(id)")
+            #expect(try await streams.respond(to: try Self.request(lastEventID: id), of: session.view()).status == 200, "\(id)")
         }
         #expect(streams.registry.gauges.open == 0)
     }
@@ -60,14 +60,14 @@ struct EventStreamsTests {
             delta(4))
         let streams = Self.streams()
         let until = ("until", "response.done")
-        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.1", until), of: session.history).status == 200)
-        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.2", until), of: session.history).status == 204)
-        #expect(try await streams.respond(to: try Self.request(until, ("last_event_id", "1.3")), of: session.history).status == 204)
+        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.1", until), of: session.view()).status == 200)
+        #expect(try await streams.respond(to: try Self.request(lastEventID: "1.2", until), of: session.view()).status == 204)
+        #expect(try await streams.respond(to: try Self.request(until, ("last_event_id", "1.3")), of: session.view()).status == 204)
         // A first request for what comes after an event.
-        #expect(try await streams.respond(to: try Self.request(until, ("after", "1.2")), of: session.history).status == 200)
+        #expect(try await streams.respond(to: try Self.request(until, ("after", "1.2")), of: session.view()).status == 200)
         // The other response's end.
         let other = try Self.request(lastEventID: "1.3", until, ("response_id", "resp_1"))
-        #expect(try await streams.respond(to: other, of: session.history).status == 200)
+        #expect(try await streams.respond(to: other, of: session.view()).status == 200)
     }
 
     @Test func tooManyStreams() async throws {

@@ -34,7 +34,7 @@ struct StreamEncoderTests {
 
     @Test func notes() {
         #expect(StreamEncoder.priming(retryMilliseconds: 1000, id: "1.42") == Array("retry: 1000\nid: 1.42\n\n".utf8))
-        #expect(StreamEncoder.cursor(EventPosition(epoch: 2, seq: 7)) == Array("id: 2.7\n\n".utf8))
+        #expect(StreamEncoder.cursor(FrameID(EventPosition(epoch: 2, seq: 7))) == Array("id: 2.7\n\n".utf8))
         #expect(StreamEncoder.heartbeat == Array(": keep-alive\n\n".utf8))
         #expect(StreamEncoder.retry(milliseconds: 5) == Array("retry: 5\n\n".utf8))
     }
@@ -56,10 +56,12 @@ struct StreamEncoderTests {
             throw TestProblem(description: "no event")
         }
         let expected = #"{"type":"error","error":{"message":"m","event_id":"mine"}}"#
-        #expect(String(decoding: events[0].rendered(.eventStream), as: UTF8.self) == "id: 1.1\nevent: error\ndata: \(expected)\n\n")
-        #expect(String(decoding: events[0].rendered(.message), as: UTF8.self) == "id: 1.1\ndata: \(expected)\n\n")
-        #expect(
-            String(decoding: events[0].rendered(.entry), as: UTF8.self) == #"{"id":"1.1","created_at":1700000000,"event":\#(expected)}"#)
+        func shown(_ rendering: EventRendering) -> [String] {
+            session.view().frames(of: events[0], rendering).map { String(decoding: $0, as: UTF8.self) }
+        }
+        #expect(shown(.eventStream) == ["id: 1.1\nevent: error\ndata: \(expected)\n\n"])
+        #expect(shown(.message) == ["id: 1.1\ndata: \(expected)\n\n"])
+        #expect(shown(.entry) == [#"{"id":"1.1","created_at":1700000000,"event":\#(expected)}"#])
     }
 
     @Test(arguments: [

@@ -19,7 +19,8 @@ struct StreamMachineTests {
         return machine
     }
 
-    private static func head(_ type: String) -> () -> EventHead { { EventHead(type: type, responseID: nil) } }
+    private static func heads(_ types: String...) -> () -> [EventHead] { { types.map { EventHead(type: $0, responseID: nil) } } }
+    private static func id(_ seq: Int, _ remaining: Int = 0) -> FrameID { FrameID(position(seq), remaining: remaining) }
 
     @Test func primingComesFirst() async throws {
         var machine = try await Self.machine(after: 4, isPrimed: false)
@@ -29,15 +30,15 @@ struct StreamMachineTests {
 
     @Test func anOpenFilterReadsNoHead() async throws {
         var machine = try await Self.machine()
-        let verdict = machine.offered(Self.position(1)) { preconditionFailure("the head was read") }
-        #expect(verdict == .show)
+        let verdict = machine.offered(Self.position(1), frames: 1) { preconditionFailure("the head was read") }
+        #expect(verdict == .show([0]))
         #expect(machine.next() == .event(after: 1))
     }
 
     @Test(arguments: [1, 3, 4])
     func anEventThatDoesNotFollowEndsTheStream(seq: Int) async throws {
         var machine = try await Self.machine(after: 1)
-        #expect(machine.offered(Self.position(seq), head: Self.head("a")) == .outOfOrder)
+        #expect(machine.offered(Self.position(seq), frames: 1, heads: Self.heads("a")) == .outOfOrder)
         #expect(machine.cursor == Self.position(1))
         #expect(machine.next() == .write(.comeBack))
         #expect(machine.next() == .finish)
@@ -47,17 +48,17 @@ struct StreamMachineTests {
         var machine = try await Self.machine(types: "b")
         for seq in 1...256 {
             #expect(machine.next() == .event(after: seq - 1))
-            #expect(machine.offered(Self.position(seq), head: Self.head("a")) == .skip)
+            #expect(machine.offered(Self.position(seq), frames: 1, heads: Self.heads("a")) == .skip)
         }
-        #expect(machine.next() == .write(.cursor(Self.position(256))))
+        #expect(machine.next() == .write(.cursor(Self.id(256))))
         #expect(machine.next() == .event(after: 256))
     }
 
     @Test func aShownEventMovesTheCursorByItself() async throws {
         var machine = try await Self.machine(types: "b")
-        for seq in 1...255 { _ = machine.offered(Self.position(seq), head: Self.head("a")) }
-        #expect(machine.offered(Self.position(256), head: Self.head("b")) == .show)
-        #expect(machine.offered(Self.position(257), head: Self.head("a")) == .skip)
+        for seq in 1...255 { _ = machine.offered(Self.position(seq), frames: 1, heads: Self.heads("a")) }
+        #expect(machine.offered(Self.position(256), frames: 1, heads: Self.heads("b")) == .show([0]))
+        #expect(machine.offered(Self.position(257), frames: 1, heads: Self.heads("a")) == .skip)
         #expect(machine.next() == .event(after: 257))
     }
 
@@ -73,25 +74,25 @@ struct StreamMachineTests {
 
     @Test func aHeartbeatWithSkippedEventsMovesTheCursor() async throws {
         var machine = try await Self.machine(types: "b")
-        _ = machine.offered(Self.position(1), head: Self.head("a"))
+        _ = machine.offered(Self.position(1), frames: 1, heads: Self.heads("a"))
         _ = machine.tick(Self.begin + .seconds(15))
-        #expect(machine.next() == .write(.cursor(Self.position(1))))
+        #expect(machine.next() == .write(.cursor(Self.id(1))))
         #expect(machine.next() == .write(.heartbeat))
         #expect(machine.next() == .event(after: 1))
     }
 
     @Test func untilShowsItsEventAndEnds() async throws {
         var machine = try await Self.machine(until: "b")
-        #expect(machine.offered(Self.position(1), head: Self.head("a")) == .show)
-        #expect(machine.offered(Self.position(2), head: Self.head("b")) == .show)
+        #expect(machine.offered(Self.position(1), frames: 1, heads: Self.heads("a")) == .show([0]))
+        #expect(machine.offered(Self.position(2), frames: 1, heads: Self.heads("b")) == .show([0]))
         #expect(machine.next() == .finish)
         #expect(machine.next() == .finish)
     }
 
     @Test func untilEndsOnAHiddenEventWithItsCursor() async throws {
         var machine = try await Self.machine(types: "a", until: "b")
-        #expect(machine.offered(Self.position(1), head: Self.head("b")) == .skip)
-        #expect(machine.next() == .write(.cursor(Self.position(1))))
+        #expect(machine.offered(Self.position(1), frames: 1, heads: Self.heads("b")) == .skip)
+        #expect(machine.next() == .write(.cursor(Self.id(1))))
         #expect(machine.next() == .finish)
     }
 
@@ -112,7 +113,7 @@ struct StreamMachineTests {
         _ = machine.found(.behind)
         machine.readNothing(gap: gap)
         #expect(machine.next() == .write(.gap(gap)))
-        #expect(machine.next() == .write(.cursor(Self.position(8))))
+        #expect(machine.next() == .write(.cursor(Self.id(8))))
         #expect(machine.next() == .event(after: 8))
     }
 
@@ -127,11 +128,11 @@ struct StreamMachineTests {
 
     @Test func ageEndsTheStream() async throws {
         var machine = try await Self.machine(types: "b", age: .seconds(20))
-        _ = machine.offered(Self.position(1), head: Self.head("a"))
+        _ = machine.offered(Self.position(1), frames: 1, heads: Self.heads("a"))
         machine.wrote(at: Self.begin + .seconds(10))
         #expect(machine.tick(Self.begin + .seconds(15)) == .sleep(nextTick: Self.begin + .seconds(20)))
         guard case .wake = machine.tick(Self.begin + .seconds(20)) else { throw TestProblem(description: "not woken") }
-        #expect(machine.next() == .write(.cursor(Self.position(1))))
+        #expect(machine.next() == .write(.cursor(Self.id(1))))
         #expect(machine.next() == .write(.comeBack))
         #expect(machine.next() == .finish)
         #expect(machine.tick(Self.begin + .seconds(30)) == .over)

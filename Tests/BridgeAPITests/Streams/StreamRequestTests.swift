@@ -23,12 +23,12 @@ struct StreamRequestTests {
             ("after", "2.51"), ("types", "response.*,error"), ("exclude", "response.audio.delta"), ("response_id", "resp_1"),
             ("until", "response.done"), ("envelope", "message"), ("heartbeat", "5"), ("dialect", "ga"), ("ticket", "not ours"),
         ])
-        #expect(request.cursor == .after(EventPosition(epoch: 2, seq: 51)))
+        #expect(request.cursor == .after(FrameID(EventPosition(epoch: 2, seq: 51))))
         #expect(request.filter.types == TypePatterns("response.*,error"))
         #expect(request.filter.exclude == TypePatterns("response.audio.delta"))
         #expect(request.filter.responseID == Array("resp_1".utf8))
         #expect(request.until == TypePatterns("response.done"))
-        #expect(request.envelopeMessage && request.heartbeat == .seconds(5) && request.dialect == .ga && !request.isReconnect)
+        #expect(request.envelopeMessage && request.heartbeat == .seconds(5) && !request.isReconnect)
         let page = try Self.parse([("limit", "100"), ("wait", "60")], format: .page)
         #expect(page.limit == 100 && page.wait == .seconds(60))
     }
@@ -36,14 +36,21 @@ struct StreamRequestTests {
     @Test(
         arguments: [
             // Header, query, cursor, whether it is a reconnect.
-            ("1.7", [("after", "1.3")], StreamRequest.Cursor.after(EventPosition(epoch: 1, seq: 7)), true),
-            ("1.7", [("from", "now")], .after(EventPosition(epoch: 1, seq: 7)), true),
-            ("", [("last_event_id", "1.3")], .after(EventPosition(epoch: 1, seq: 3)), true),
-            ("", [("after", "1.3")], .after(EventPosition(epoch: 1, seq: 3)), false),
-            ("", [("after", "1.3"), ("from", "now")], .after(EventPosition(epoch: 1, seq: 3)), false),
+            ("1.7", [("after", "1.3")], StreamRequest.Cursor.after(FrameID(EventPosition(epoch: 1, seq: 7))), true),
+            ("1.7", [("from", "now")], .after(FrameID(EventPosition(epoch: 1, seq: 7))), true),
+            ("", [("last_event_id", "1.3")], .after(FrameID(EventPosition(epoch: 1, seq: 3))), true),
+            ("", [("after", "1.3")], .after(FrameID(EventPosition(epoch: 1, seq: 3))), false),
+            ("", [("after", "1.3"), ("from", "now")], .after(FrameID(EventPosition(epoch: 1, seq: 3))), false),
             ("", [("from", "now")], .now, false),
             ("", [("from", "start")], .beginning, false),
             ("", [("after", "")], .beginning, false),
+            ("1.7-1", [], .after(FrameID(EventPosition(epoch: 1, seq: 7), remaining: 1)), true),
+            ("1.7-0", [], .unknown, true),
+            ("1.7-", [], .unknown, true),
+            ("1.7-01", [], .unknown, true),
+            ("1.7-10", [], .unknown, true),
+            ("1.7--1", [], .unknown, true),
+            ("1.7-1-1", [], .unknown, true),
             ("garbage", [], .unknown, true),
             ("01.7", [], .unknown, true),
             ("1.7 ", [], .unknown, true),
@@ -57,7 +64,7 @@ struct StreamRequestTests {
 
     @Test(arguments: [
         ("heartbeat", "4"), ("heartbeat", "61"), ("heartbeat", "x"), ("from", "end"), ("types", ""), ("exclude", "a**"), ("until", ","),
-        ("response_id", ""), ("envelope", "none"), ("dialect", "delta"), ("limit", "20"), ("wait", "1"),
+        ("response_id", ""), ("envelope", "none"), ("limit", "20"), ("wait", "1"),
     ])
     func refusedInAStream(name: String, value: String) throws {
         #expect { try Self.parse([(name, value)]) } throws: { ($0 as? StreamRequestError)?.parameter == name }

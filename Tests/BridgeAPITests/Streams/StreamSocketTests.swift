@@ -3,6 +3,7 @@ import EventLog
 import Glibc
 import HTTPServer
 import Logging
+import Realtime
 import Testing
 
 @testable import BridgeAPI
@@ -18,7 +19,8 @@ struct StreamSocketTests {
         func respond(to request: Request) async -> Response {
             do {
                 return try await streams.respond(
-                    to: try StreamRequest(format: .eventStream, query: request.head.query, headers: request.head.headers), of: history)
+                    to: try StreamRequest(format: .eventStream, query: request.head.query, headers: request.head.headers),
+                    of: HistoryView(history: history, dialects: DialectView(of: .ga, in: .ga)))
             } catch {
                 return Response(status: 500)
             }

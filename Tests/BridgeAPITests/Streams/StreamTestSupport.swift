@@ -52,11 +52,17 @@ struct TestSession {
         history.markEnded()
     }
 
+    /// As upstream spells it, unless said.
+    func view(in dialect: Dialect = .ga) -> HistoryView {
+        HistoryView(history: history, dialects: DialectView(of: .ga, in: dialect))
+    }
+
     func body(
-        _ request: StreamRequest, registry: StreamRegistry = StreamRegistry()
+        _ request: StreamRequest, in dialect: Dialect = .ga, registry: StreamRegistry = StreamRegistry()
     ) throws -> EventStreamBody {
         EventStreamBody(
-            request, from: StreamStart(request.cursor, in: history), of: history, seat: try registry.admit(session: history.sessionID),
+            request, from: StreamStart(request.cursor, in: history), of: view(in: dialect),
+            seat: try registry.admit(session: history.sessionID),
             logger: quiet)
     }
 }

@@ -54,7 +54,8 @@ import Testing
                 // One that the bridge does not know of.
                 let request = try StreamRequest(format: .lines, query: [], headers: [:])
                 let body = EventStreamBody(
-                    request, from: StreamStart(request.cursor, in: session.history), of: session.history,
+                    request, from: StreamStart(request.cursor, in: session.history),
+                    of: HistoryView(history: session.history, dialects: DialectView(of: .beta, in: .beta)),
                     seat: try StreamRegistry().admit(session: id), logger: quiet)
                 let puller = TestPuller(body)
                 try await puller.read { $0.contains("bridge.session.suspended") }

@@ -1,0 +1,73 @@
+/// How a value that both dialects have is spelt in them. What has neither form is left as it is, so that whoever reads it can say what is
+/// wrong with it.
+enum ValueSpelling: Sendable {
+    case same
+    /// `["text"]`, `["audio","text"]` in beta; `["text"]`, `["audio"]` in ga, which has the transcript in any case.
+    case modalities
+    /// `pcm16`, `g711_ulaw`, `g711_alaw` in beta; an object with a media type in ga.
+    case audioFormat
+    /// A custom voice is an object with its id in ga.
+    case voice
+    /// A function that must be called has its name inside `function` in beta, beside `type` in ga.
+    case toolChoice
+    /// In ga the kind of voice detection must be said.
+    case turnDetection
+
+    /// The value in another spelling; nil if it is the same there.
+    func respelt(_ value: JSON, in dialect: Dialect) -> [UInt8]? {
+        switch self {
+        case .same: nil
+        case .modalities: Self.modalities(value, in: dialect)
+        case .audioFormat: Self.audioFormat(value, in: dialect)
+        case .voice: dialect == .beta ? value["id"].map { Array($0.lexeme) } : nil
+        case .toolChoice: Self.toolChoice(value, in: dialect)
+        case .turnDetection: dialect == .ga ? Self.turnDetectionWithType(value) : nil
+        }
+    }
+
+    private static func modalities(_ value: JSON, in dialect: Dialect) -> [UInt8]? {
+        let words = value.elements.map(\.string)
+        guard words.contains("audio") else { return nil }
+        switch dialect {
+        case .ga: return words == ["audio"] ? nil : Array(#"["audio"]"#.utf8)
+        case .beta: return words == ["audio"] ? Array(#"["audio","text"]"#.utf8) : nil
+        }
+    }
+
+    private static let formats: [(beta: String, ga: String, object: JSONValue)] = [
+        ("pcm16", "audio/pcm", ["type": "audio/pcm", "rate": 24_000]),
+        ("g711_ulaw", "audio/pcmu", ["type": "audio/pcmu"]),
+        ("g711_alaw", "audio/pcma", ["type": "audio/pcma"]),
+    ]
+
+    private static func audioFormat(_ value: JSON, in dialect: Dialect) -> [UInt8]? {
+        switch dialect {
+        case .ga:
+            guard let word = value.string else { return nil }
+            // Servers of the beta spelling have words of their own, such as `pcm`, of which only they know the rate.
+            return formats.first { $0.beta == word }?.object.bytes ?? JSONValue.object([("type", .string(word))]).bytes
+        case .beta:
+            guard let type = value["type"]?.string else { return nil }
+            return JSONValue.string(formats.first { $0.ga == type }?.beta ?? type).bytes
+        }
+    }
+
+    private static func toolChoice(_ value: JSON, in dialect: Dialect) -> [UInt8]? {
+        guard value["type"]?.string == "function" else { return nil }
+        switch dialect {
+        case .ga:
+            guard let name = value["function"]?["name"] else { return nil }
+            return JSONValue.object([("type", "function"), ("name", JSONValue(name))]).bytes
+        case .beta:
+            guard let name = value["name"], value["function"] == nil else { return nil }
+            return JSONValue.object([("type", "function"), ("function", .object([("name", JSONValue(name))]))]).bytes
+        }
+    }
+
+    private static func turnDetectionWithType(_ value: JSON) -> [UInt8]? {
+        guard value.kind == .object, value["type"] == nil else { return nil }
+        // Only the semantic kind has it; without it the beta spelling means the other one.
+        let type = value["eagerness"] == nil ? "server_vad" : "semantic_vad"
+        return JSONValue.object([("type", .string(type))] + value.members.map { ($0.name, JSONValue($0.value)) }).bytes
+    }
+}
