@@ -19,6 +19,66 @@ struct OutsideJudgeTests {
         }
     }
 
+    /// Whatever its upstream speaks. Read as pages, so that each view is of all events.
+    @Test(arguments: Dialect.allCases)
+    func aSessionIsShownInEitherDialectAsTheOfficialTypesHaveIt(upstream: Dialect) async throws {
+        try await BridgeProcess.run("demo", ["--upstream-dialect", upstream.rawValue]) { bridge in
+            let curl = Curl(base: bridge.address)
+            let settings = #"{"turn_detection":null,"input_audio_transcription":{"model":"whisper-1"}}"#
+            let created = try await curl("POST", "/v1/sessions", json: "{\"session\":\(settings)}")
+            let path = "/v1/sessions/\(try #require(try created.json()["id"]?.string))"
+            try await Self.converse(curl, path)
+            var payloads: [(Dialect, [UInt8])] = []
+            for view in Dialect.allCases {
+                let before = payloads.count
+                var cursor = ""
+                while true {
+                    let target = "\(path)/events?limit=100&dialect=\(view.rawValue)\(cursor)"
+                    let page = try await curl("GET", target, headers: ["accept: application/json"]).json()
+                    payloads += page["data"]?.elements.compactMap { $0["event"] }.map { (view, Array($0.lexeme)) } ?? []
+                    guard page["has_more"]?.bool == true, let last = page["last_id"]?.string else { break }
+                    cursor = "&after=\(last)"
+                }
+                #expect(payloads.count > before)
+            }
+            guard let judged = try await PythonTool.judge(payloads, atLeast: 50) else { return }
+            #expect(judged.status == 0, "\(judged.text)\(judged.errors)")
+        }
+    }
+
+    /// Something of everything: text, sound, a call of a tool, a cut, a cancel, an error, a spoken turn.
+    private static func converse(_ curl: Curl, _ path: String) async throws {
+        func call(_ method: String, _ route: String, _ json: String? = nil) async throws -> JSON {
+            let answer = try await curl(method, path + route, json: json)
+            #expect((200..<300).contains(answer.status), "\(method) \(route): \(answer.text)")
+            return try answer.json()
+        }
+        let speech = try Data(contentsOf: PythonTool.root.appending(path: "Tests/Fixtures/spoken-question.pcm"))
+        let item = try #require(try await call("POST", "/items", #"{"text":"Hello"}"#)["id"]?.string)
+        _ = try await call("DELETE", "/items/\(item)")
+        _ = try await call("POST", "/input_audio", "{\"audio\":\"\(speech.base64EncodedString())\"}")
+        _ = try await call("DELETE", "/input_audio")
+        for model in ["whisper-1", "fail"] {
+            _ = try await call("PATCH", "", "{\"session\":{\"input_audio_transcription\":{\"model\":\"\(model)\"}}}")
+            _ = try await call("POST", "/input_audio", "{\"audio\":\"\(speech.base64EncodedString())\"}")
+            _ = try await call("POST", "/input_audio/commit")
+        }
+        let spoken = try await call("POST", "/responses", #"{"input":"Say good morning"}"#)
+        _ = try await call("POST", "/items/\(try #require(spoken["output"]?[0]?["id"]?.string))/truncate", #"{"audio_end_ms":100}"#)
+        let tool = #"{"type":"function","name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}"#
+        _ = try await call("POST", "/responses", "{\"modalities\":[\"text\"],\"tools\":[\(tool)],\"input\":\"The weather in Oslo?\"}")
+        let long = try await call("POST", "/responses", #"{"modalities":["text"],"background":true,"input":"count to 300"}"#)
+        _ = try await call("POST", "/responses/\(try #require(long["id"]?.string))/cancel")
+        let refused = try await curl("POST", path + "/events", json: #"{"type":"conversation.item.delete","item_id":"item_nowhere"}"#)
+        #expect(refused.status == 404)
+        _ = try await call("PATCH", "", #"{"session":{"turn_detection":{"type":"server_vad"}}}"#)
+        let last = try #require(try await call("GET", "")["last_event_id"]?.string)
+        let stream = try CurlStream(curl.base + path + "/events", lastEventID: last)
+        _ = try await call("POST", "/input_audio", "{\"audio\":\"\((speech + Data(count: 48_000)).base64EncodedString())\"}")
+        try await stream.until("response.done")
+        try await stream.stop()
+    }
+
     /// All but those that the published GA specification has and no GA server was seen to send.
     @Test(arguments: [("server", 90), ("client", 20)])
     func theExamplesAreAsTheOfficialTypesHaveThem(direction: String, kinds: Int) async throws {

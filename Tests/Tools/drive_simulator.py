@@ -41,6 +41,7 @@ class Conversation:
         self.connection = connection
         self.dialect = dialect
         self.recent = []
+        self.ids = set()
 
     def name(self, event):
         """The dialect's name of an event named as in GA."""
@@ -57,8 +58,9 @@ class Conversation:
             payload = json.loads(data)
             print(json.dumps({"dialect": self.dialect, "payload": payload}))
             event = self.connection.parse_event(data)
-            if event.type != payload["type"]:
-                raise Wrong(f"the package took {payload['type']} for {event.type}")
+            require(event.type == payload["type"], f"the package took {payload['type']} for {event.type}")
+            require(event.event_id not in self.ids, f"{event.type} came twice")
+            self.ids.add(event.event_id)
             if event.type == "error" and last != "error":
                 raise Wrong(f"an error instead of {last}: {payload}")
             if aside or not event.type.startswith(ASIDE):
@@ -138,6 +140,11 @@ def message_order(kind, *, first=()):
         *(*first, "response.created", "response.output_item.added", "conversation.item.added", "response.content_part.added"),
         *("deltas", *dones, "response.content_part.done", "conversation.item.done", "response.output_item.done", "response.done"),
     ]
+
+
+async def opening(talk):
+    await talk.until("session.created")
+    talk.expect("session.created")
 
 
 async def text_turn(talk):
@@ -266,10 +273,8 @@ async def main(dialect, address, speech_file):
     realtime = client.beta.realtime if dialect == "beta" else client.realtime
     async with realtime.connect(model="gpt-realtime") as connection:
         talk = Conversation(connection, dialect)
-        await talk.until("session.created")
-        talk.expect("session.created")
         for scenario, *arguments in (
-            *((text_turn,), (audio_turn, speech), (function_call,), (voice_turn, speech), (transcription, speech)),
+            *((opening,), (text_turn,), (audio_turn, speech), (function_call,), (voice_turn, speech), (transcription, speech)),
             *((cancel,), (error,)),
         ):
             try:

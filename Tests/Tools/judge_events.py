@@ -30,7 +30,7 @@ UNIONS = {
 
 
 class Known(typing.NamedTuple):
-    """Where the package is wrong about real servers, and why."""
+    """Where the package is wrong about real servers, or a view of the bridge's shows more than its dialect has, and why."""
 
     dialect: str
     # One pattern of event names, several places without list positions, and one of: pydantic's names of errors, `extra`, `unknown`.
@@ -92,6 +92,14 @@ KNOWN = [
     Known(
         *("beta", "transcription_session.?*ated", "session/input_audio_noise_reduction session/include", "extra"),
         "Settings of the update, null in the captured beta sessions; the package reuses the model of the REST answer.",
+    ),
+    Known(
+        *("beta", "*.delta", "obfuscation", "extra"),
+        "Not of beta servers: the bridge's view of a GA session passes on what has no counterpart; this is padding against eavesdroppers.",
+    ),
+    Known(
+        *("beta", "response.done", "response/usage/input_token_details/image_tokens", "extra"),
+        "Not of beta servers: the bridge's view of a GA session passes on what has no counterpart.",
     ),
     Known(
         *("ga", "session.?*ated", "session/id session/object session/expires_at", "extra"),
