@@ -71,6 +71,8 @@ let package = Package(
 
         room("Realtime", []),
         tests("RealtimeTests", ["Realtime"]),
+        room("Audio", []),
+        tests("AudioTests", ["Audio"]),
         room("HTTPServer", ["CMicroHTTPD", locks, logging]),
         tests("HTTPServerTests", ["HTTPServer", locks, logging]),
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),

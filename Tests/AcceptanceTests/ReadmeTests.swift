@@ -61,11 +61,20 @@ struct ReadmeTests {
                 "event: response.done",
             ]
         ),
+        ("transcription", ["event: conversation.item.input_audio_transcription.completed"]),
         ("cancel", [#""status":"cancelled""#]),
         ("list", [#""object":"list""#, #""room":"kitchen""#, "Say good morning", #""status":"cancelled""#, #""has_more":true"#]),
         ("fork", [#""status":"active""#, #""room":"garden""#]),
         ("settings", [#""idle_timeout":600"#, #""max_duration":7200"#, #""on_last_viewer_gone":"cancel""#]),
         ("rest", [#""status":"confirmed""#, "Answer in one word.", #""deleted":true"#]),
+        (
+            "dialects",
+            [
+                #""param":"session.temperature""#, #""type":"output_text""#, "event: conversation.item.created",
+                "event: response.text.delta",
+                "event: conversation.item.done", "event: response.output_text.delta",
+            ]
+        ),
         ("upstreams", [#""name":"simulator""#, #""circuit":"closed""#]),
     ]
 
