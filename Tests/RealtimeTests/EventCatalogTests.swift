@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Realtime
@@ -6,7 +7,7 @@ import Testing
 /// The catalog against the protocol's, where that is there.
 @Suite struct EventCatalogTests {
     @Test func theServersEventsOfTheSourceDocumentsAreCatalogued() throws {
-        let file = Payload.root.appending(path: "Tests/Fixtures/seed-server-events.txt")
+        let file = PythonTool.root.appending(path: "Tests/Fixtures/seed-server-events.txt")
         let names = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").filter { !$0.hasPrefix("#") }.map(String.init)
         #expect(names.count == 28)
         #expect(EventCatalog.all.filter { $0.isInSourceDocuments && $0.direction == .server }.map(\.name).sorted() == names.sorted())

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Realtime
@@ -26,15 +27,15 @@ import Testing
             "null appends, says the beta description's own example; a caller's explicit null is kept",
     ]
 
-    private static func problems(of payloads: [Payload], by schemas: URL) throws -> [String] {
-        try (SchemaCheck.problems(of: frames(payloads), by: schemas) ?? []).filter { exceptions[$0] == nil }
+    private static func problems(of payloads: [Payload], by schemas: URL) async throws -> [String] {
+        try await (SchemaCheck.problems(of: frames(payloads), by: schemas) ?? []).filter { exceptions[$0] == nil }
     }
 
     private static func translated(_ payloads: [Payload]) throws -> [(payload: Payload, translated: Translated)] {
         try payloads.map { ($0, try Translated($0.bytes, in: $0.dialect, $0.direction)) }
     }
 
-    private static func frames(_ payloads: [Payload]) throws -> [(dialect: Dialect, bytes: [UInt8])] {
+    private static func frames(_ payloads: [Payload]) throws -> [(Dialect, [UInt8])] {
         try translated(payloads).flatMap { row in
             row.translated.frames.filter { !foreign.contains($0["type"]?.string ?? "") }.map { (row.payload.dialect.other, $0.source) }
         }
@@ -72,19 +73,19 @@ import Testing
         }
     }
 
-    @Test func theExamplesAreInTheOtherDialectWhatTheContractSays() throws {
-        let problems = try Self.problems(of: Payload.examples, by: Payload.root.appending(path: "openapi.json"))
+    @Test func theExamplesAreInTheOtherDialectWhatTheContractSays() async throws {
+        let problems = try await Self.problems(of: Payload.examples, by: PythonTool.root.appending(path: "openapi.json"))
         #expect(problems == [])
     }
 
-    @Test func theReferencesPayloadsAreInTheOtherDialectWhatTheContractSays() throws {
-        let problems = try Self.problems(of: Payload.reference, by: Payload.root.appending(path: "openapi.json"))
+    @Test func theReferencesPayloadsAreInTheOtherDialectWhatTheContractSays() async throws {
+        let problems = try await Self.problems(of: Payload.reference, by: PythonTool.root.appending(path: "openapi.json"))
         #expect(problems == [])
     }
 
-    @Test func allAreInTheOtherDialectWhatTheReferenceSays() throws {
+    @Test func allAreInTheOtherDialectWhatTheReferenceSays() async throws {
         guard let folder = Payload.referenceFolder else { return }
-        let problems = try Self.problems(of: Payload.examples + Payload.reference, by: folder)
+        let problems = try await Self.problems(of: Payload.examples + Payload.reference, by: folder)
         #expect(problems == [])
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 @testable import Realtime
 
@@ -37,7 +38,7 @@ struct EventSchema: Sendable {
 
     /// By name: `beta.session.created`, `realtime.Usage`.
     static let all: [String: EventSchema] = {
-        guard let bytes = try? Data(contentsOf: Payload.root.appending(path: "openapi.json")), let json = try? JSON.parse(Array(bytes)),
+        guard let bytes = try? Data(contentsOf: PythonTool.root.appending(path: "openapi.json")), let json = try? JSON.parse(Array(bytes)),
             let schemas = json["components"]?["schemas"]
         else { preconditionFailure("openapi.json cannot be read") }
         return Dictionary(uniqueKeysWithValues: schemas.members.map { ($0.name, EventSchema($0.value)) })

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 @testable import Realtime
 
@@ -11,16 +12,13 @@ struct Payload: Sendable, CustomStringConvertible {
 
     var description: String { id }
 
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-
     /// Those that were written for this project.
-    static let examples = read(root.appending(path: "Tests/Fixtures/examples.jsonl"))
+    static let examples = read(PythonTool.root.appending(path: "Tests/Fixtures/examples.jsonl"))
 
     /// The reference of the protocol, which is not part of this repository: `REALTIME_REFERENCE`, else beside the package.
     static let referenceFolder: URL? = {
         let named = ProcessInfo.processInfo.environment["REALTIME_REFERENCE"]
-        let folder = named.map { URL(filePath: $0) } ?? root.appending(path: "../shared/protocol/reference")
+        let folder = named.map { URL(filePath: $0) } ?? PythonTool.root.appending(path: "../shared/protocol/reference")
         return FileManager.default.fileExists(atPath: folder.appending(path: "schemas.ga.json").path) ? folder : nil
     }()
 
