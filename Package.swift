@@ -71,6 +71,8 @@ let package = Package(
 
         room("Realtime", []),
         tests("RealtimeTests", ["Realtime"]),
+        room("Audio", []),
+        tests("AudioTests", ["Audio"]),
         room("HTTPServer", ["CMicroHTTPD", locks, logging]),
         tests("HTTPServerTests", ["HTTPServer", locks, logging]),
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
@@ -90,7 +92,7 @@ let package = Package(
                 logging,
             ]),
         room("Simulator", ["Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
-        tests("SimulatorTests", ["Simulator", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
+        tests("SimulatorTests", ["Simulator", "TestSupport", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         .executableTarget(
             name: "RealtimeBridge",
             dependencies: [

@@ -34,7 +34,7 @@ struct BridgeBenchmarks: AsyncParsableCommand {
 
 /// One thing that is measured.
 enum Row: String, CaseIterable, ExpressibleByArgument {
-    case footprint, streams, sessions, latency, fanout, replay, ingest, start, create
+    case footprint, streams, sessions, latency, fanout, replay, views, ingest, start, create
 
     var summary: String {
         switch self {
@@ -44,6 +44,7 @@ enum Row: String, CaseIterable, ExpressibleByArgument {
         case .latency: "from an upstream frame to the event at a client"
         case .fanout: "processor time per delivered event, against a bare epoll server"
         case .replay: "stored events to one client"
+        case .views: "processor time of showing events in the other dialect, against upstream's own"
         case .ingest: "events from many upstream sessions through commit to a stream each"
         case .start: "time to ready with many stored sessions"
         case .create: "creating a session, with and without an upstream connection in the pool"
@@ -58,6 +59,7 @@ enum Row: String, CaseIterable, ExpressibleByArgument {
         case .latency: try LatencyRow(options: options).run()
         case .fanout: try FanOutRow(options: options).run()
         case .replay: try await ReplayRow(options: options).run()
+        case .views: try await ViewsRow(options: options).run()
         case .ingest: try IngestRow(options: options).run()
         case .start: try await StartRow(options: options).run()
         case .create: try CreateRow(options: options).run()

@@ -49,6 +49,19 @@ struct EventStoreContractTests {
     }
 
     @Test(arguments: StoreKind.allCases)
+    func responsesBesideTheConversationAreKnown(_ kind: StoreKind) async throws {
+        let store = try kind.makeStore()
+        let log = EventLog.make(store)
+        let history = try await log.createSession(.named("rts_1"))
+        let responses = [ResponseRecord.named("resp_in", seq: 1), .named("resp_out", seq: 1, isOutOfBand: true)]
+        try await history.commit(1, changes: responses.map(ProjectionChange.response)).get()
+        #expect(history.isOutOfBand("resp_out") && !history.isOutOfBand("resp_in") && !history.isOutOfBand("resp_other"))
+        // What another start of the process finds.
+        #expect(try await store.history(of: "rts_1")?.outOfBandResponses == ["resp_out"])
+        await log.close()
+    }
+
+    @Test(arguments: StoreKind.allCases)
     func theRecordAndTheProjectionsAreStoredWithTheirEvent(_ kind: StoreKind) async throws {
         let log = EventLog.make(try kind.makeStore())
         var record = SessionRecord.named("rts_1", owner: "alice", metadata: #"{"a":"b"}"#)

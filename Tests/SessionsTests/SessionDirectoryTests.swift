@@ -23,11 +23,18 @@ struct DirectoryFixture {
         connector: any UpstreamConnecting, url: String = "ws://scripted", dialect: Dialect = .beta, limits: SessionLimits = SessionLimits(),
         _ body: (DirectoryFixture) async throws -> Void
     ) async throws {
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let log = try EventLog.open(EventLogConfiguration(storage: .memory), logger: logger)
         let upstream = UpstreamConfiguration(
             name: "u", url: url, dialect: dialect, tls: UpstreamTLS(), defaultModel: "gpt-realtime-2", apiKey: "test-key")
-        let directory = SessionDirectory(log: log, upstreams: [upstream], connector: connector, limits: limits, logger: logger)
+        try await run(connector: connector, upstreams: [upstream], limits: limits, body)
+    }
+
+    static func run(
+        connector: any UpstreamConnecting, upstreams: [UpstreamConfiguration], limits: SessionLimits = SessionLimits(),
+        _ body: (DirectoryFixture) async throws -> Void
+    ) async throws {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let log = try EventLog.open(EventLogConfiguration(storage: .memory), logger: logger)
+        let directory = SessionDirectory(log: log, upstreams: upstreams, connector: connector, limits: limits, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await directory.run() }
             try await body(DirectoryFixture(log: log, directory: directory))

@@ -1,4 +1,5 @@
 import Realtime
+import TestSupport
 import Testing
 
 /// Streams that are cut at any byte around two frames of one upstream event, and go on in either dialect.

@@ -1,4 +1,5 @@
 import Realtime
+import TestSupport
 import Testing
 
 /// Filters and ends of a view, which name events as the view spells them.

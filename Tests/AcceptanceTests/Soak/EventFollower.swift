@@ -4,7 +4,7 @@ import Realtime
 import TestSupport
 
 /// Follows a session's event stream as an EventSource does: reconnects after `retry`, resumes with the last id. It holds the bridge to
-/// its word: every id once, in order, dense, and no `bridge.gap`.
+/// its word: every id once, in order, and no `bridge.gap`; dense, too, where upstream's own dialect is shown.
 final class EventFollower: Sendable {
     struct Event: Sendable {
         let number: Int
@@ -21,6 +21,8 @@ final class EventFollower: Sendable {
         var cursor: String?
         var epoch = 1
         var last = 0
+        /// Frames of the last event that were still to come.
+        var remaining = 0
         var retryMilliseconds = 1000
         var connections = 0
         /// Without deltas, of which there are too many to keep.
@@ -38,14 +40,17 @@ final class EventFollower: Sendable {
 
     private let port: UInt16
     private let path: String
+    private let isDense: Bool
     private let state = NIOLockedValueBox(State())
     private let stopped = DispatchSemaphore(value: 0)
     private let ended = Mailbox<Void>("the end of the stream's reader")
 
     /// Follows `path` from its beginning until ``stop()``.
-    init(port: UInt16, path: String) {
+    /// - Parameter isDense: false for a view in which an event may be no frame.
+    init(port: UInt16, path: String, isDense: Bool = true) {
         self.port = port
         self.path = path
+        self.isDense = isDense
         Thread.detachNewThread { self.run() }
     }
 
@@ -97,9 +102,13 @@ final class EventFollower: Sendable {
     // MARK: the thread
 
     private func run() {
+        let shown = ShownEvents(target: path) { session in
+            let answer = try? HTTPClient(port: port).blocking("GET", session)
+            return try? answer?.json()["dialect"]?.string.flatMap(Dialect.init)
+        }
         while !state.withLockedValue(\.isStopped) {
             do {
-                guard try follow() else { break }
+                guard try follow(shown) else { break }
             } catch is SocketError {
                 // Cut off, or a bridge that is not there: both are what coming back is for.
             } catch is BrokenAnswer {
@@ -114,7 +123,7 @@ final class EventFollower: Sendable {
 
     /// One connection.
     /// - Returns: false if the session's stream is over.
-    private func follow() throws -> Bool {
+    private func follow(_ shown: ShownEvents?) throws -> Bool {
         let socket = try Socket(port: port)
         let cursor = state.withLockedValue { state in
             state.connections += 1
@@ -135,7 +144,10 @@ final class EventFollower: Sendable {
         }
         var parser = EventStreamParser()
         while let piece = try reader.piece() {
-            for frame in parser.add(piece) { take(frame) }
+            for frame in parser.add(piece) {
+                if let data = frame.data { shown?.add(data.utf8) }
+                take(frame)
+            }
         }
         return true
     }
@@ -155,15 +167,18 @@ final class EventFollower: Sendable {
                 state.faults.append("a gap after \(state.cursor ?? "the start"): \(data)")
                 return []
             }
-            let parts = (frame.id ?? "").split(separator: ".").map { Int($0) }
-            guard parts.count == 2, let epoch = parts[0], let number = parts[1] else {
+            guard let (epoch, number, remaining) = Self.read(frame.id ?? "") else {
                 state.faults.append("the id \(frame.id ?? "none") of \(frame.type) after \(state.cursor ?? "the start")")
                 return []
             }
-            if number != state.last + 1 || epoch < state.epoch {
-                state.faults.append("\(epoch).\(number) after \(state.cursor ?? "the start")")
+            let follows =
+                state.remaining > 0
+                ? number == state.last && remaining == state.remaining - 1
+                : isDense ? number == state.last + 1 : number > state.last
+            if !follows || epoch < state.epoch {
+                state.faults.append("\(frame.id ?? "") after \(state.cursor ?? "the start")")
             }
-            (state.epoch, state.last, state.cursor) = (epoch, number, frame.id)
+            (state.epoch, state.last, state.remaining, state.cursor) = (epoch, number, remaining, frame.id)
             state.counts[frame.type, default: 0] += 1
             guard !frame.type.hasSuffix(".delta") else { return [] }
             let event = Event(number: number, type: frame.type, data: data, arrival: now)
@@ -173,5 +188,13 @@ final class EventFollower: Sendable {
             return fitting.map { ($0, event) }
         }
         for (waiting, event) in woken { waiting.mailbox.put(event) }
+    }
+
+    /// `epoch.seq`, or `epoch.seq-k` with k frames of the event still to come.
+    private static func read(_ id: String) -> (epoch: Int, number: Int, remaining: Int)? {
+        guard let match = id.wholeMatch(of: /(\d+)\.(\d+)(?:-(\d+))?/), let epoch = Int(match.1), let number = Int(match.2) else {
+            return nil
+        }
+        return (epoch, number, match.3.flatMap { Int($0) } ?? 0)
     }
 }

@@ -17,6 +17,8 @@ struct HTTPClient: Sendable {
 
     let port: UInt16
 
+    init(port: UInt16) { self.port = port }
+
     /// - Parameter address: `http://127.0.0.1:PORT`.
     init(address: String) {
         guard let port = address.split(separator: ":").last.flatMap({ UInt16($0) }) else { preconditionFailure("\(address) has no port") }
@@ -30,13 +32,14 @@ struct HTTPClient: Sendable {
     ) async throws -> Answer {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
-                continuation.resume(with: Result { try perform(method, path, json, headers, seconds) })
+                continuation.resume(with: Result { try blocking(method, path, json, headers: headers, seconds: seconds) })
             }
         }
     }
 
-    private func perform(
-        _ method: String, _ path: String, _ json: String?, _ headers: [String: String], _ seconds: Int
+    /// The same on the caller's thread, which has to be one that may block.
+    func blocking(
+        _ method: String, _ path: String, _ json: String? = nil, headers: [String: String] = [:], seconds: Int = 180
     ) throws -> Answer {
         let socket = try Socket(port: port)
         var head = "\(method) \(path) HTTP/1.1\r\nhost: 127.0.0.1:\(port)\r\nconnection: close\r\n"

@@ -40,7 +40,7 @@ struct MicrophoneRun {
         return try await FailingUpstream.run(dialect, faults: faults, settings: settings) { bridge, record in
             let http = HTTPClient(address: bridge.address)
             let path = try await FailingUpstream.session(http, configuration)
-            let follower = EventFollower(port: http.port, path: path + "/events")
+            let follower = EventFollower(port: http.port, path: path + "/events?dialect=\(dialect)")
             let ends = ConversationEnds(http: http, path: path, record: record, follower: follower)
             var figures = Figures()
             let sent = try await speak(microphone, http, path, follower, &figures)

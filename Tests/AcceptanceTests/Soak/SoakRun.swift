@@ -24,7 +24,9 @@ struct SoakRun {
         let began = ContinuousClock.now
         let http = HTTPClient(address: bridge.address)
         let path = try await FailingUpstream.session(http, SoakClient.session(dialect))
-        let follower = EventFollower(port: http.port, path: path + "/events")
+        let follower = EventFollower(port: http.port, path: path + "/events?dialect=\(dialect)")
+        let other = EventFollower(
+            port: http.port, path: path + "/events?dialect=\(dialect == "ga" ? "beta" : "ga")", isDense: false)
         let client = SoakClient(http: http, path: path, dialect: dialect, follower: follower)
         let ends = ConversationEnds(http: http, path: path, record: record, follower: follower)
         var cut: [String: String] = [:]
@@ -32,6 +34,7 @@ struct SoakRun {
         for number in 1...turns {
             // A client that is cut off itself now and then.
             if number % 9 == 0 { follower.cut() }
+            if number % 7 == 0 { other.cut() }
             let turn = Turn(number)
             async let killed: Void = kill(bridge, in: number, follower)
             let answer =
@@ -66,8 +69,11 @@ struct SoakRun {
         figures.took = ContinuousClock.now - began
         try await ends.compare(cut: cut)
         try await ends.caughtUp()
+        _ = try await other.event("the last event", within: .seconds(30)) { $0.number >= follower.last - 1 }
         try await follower.stop()
-        #expect(follower.faults == [])
+        try await other.stop()
+        #expect(follower.faults == [] && other.faults == [])
+        #expect(try Self.repetitions(other.events) == [])
         #expect(try Self.repetitions(follower.events) == [])
         figures.add(follower)
         let upstream = try UpstreamRecord(contentsOf: record)
