@@ -76,7 +76,7 @@ let package = Package(
         room("HTTPServer", ["CMicroHTTPD", locks, logging]),
         tests("HTTPServerTests", ["HTTPServer", locks, logging]),
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
-        room("TestSupport", ["Realtime", "Upstream", locks]),
+        room("TestSupport", ["Realtime", "Upstream", nioCore, nioPosix, locks]),
         tests(
             "UpstreamTests",
             ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),
