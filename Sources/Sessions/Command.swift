@@ -37,6 +37,8 @@ struct Command: Equatable, Sendable {
     var audioPosition: Int? = nil
     /// How many connections it was sent on.
     var sendings = 0
+    /// When it last was; in milliseconds since 1970.
+    var sentAt = 0
     /// False while it is certain that upstream has not got it from the connection it was last sent on.
     var isWritten = false
     /// Its caller was answered when it was taken.

@@ -124,6 +124,10 @@ struct ReplyMatcher: Sendable {
         // command at a time, so there it can only mean that one.
         let isOnlyOne = !profile.echoesEventIDs && waiting.count == 1
         guard let index = waiting.firstIndex(where: { $0.event.eventID == error.eventID }) ?? (isOnlyOne ? 0 : nil) else { return [] }
+        // What is known of the error is that it answers a cancel; without an id, that of a response that has ended meanwhile.
+        if !profile.echoesEventIDs, error.code == "response_cancel_not_active" {
+            guard case .responseCancel = waiting[index].kind else { return [] }
+        }
         // The race with a response's own end: its `response.done` has come or is on its way, and answers the cancel.
         if case .responseCancel(.some) = waiting[index].kind, error.code == "response_cancel_not_active" { return [] }
         let command = waiting.remove(at: index)

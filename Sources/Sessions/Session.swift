@@ -16,7 +16,7 @@ package actor Session {
 
     var machine: SessionStateMachine
     var receipts: [CommandID: CommandReceipt] = [:]
-    private var nextCommand: CommandID = 1
+    var nextCommand: CommandID = 1
     /// Upstream connections in use, being made, or about to take over.
     var links: [LinkID: SessionLink] = [:]
     private var room: Promise<Void>?
@@ -97,17 +97,9 @@ package actor Session {
     package func submit(
         _ event: JSON, by caller: Caller, rejectIfActive: Bool = false
     ) async throws(SessionError) -> CommandReceipt {
-        try await waitForRoom()
-        guard !isBroken else { throw SessionError(.storeUnavailable, "the session's history cannot be stored at the moment") }
-        guard !isStopped else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
-        guard !isRetired else { throw SessionError(.tooManyCommands, "the session was just put away; try again") }
-        // In the list already, but its creation is not answered yet.
-        guard machine.record.generation > 0 else { throw SessionError(.tooManyCommands, "the session is still being created; try again") }
-        try machine.refuseIfEnded()
-        try refuseIfUpstreamSpeaksOtherwise()
+        try await admit()
         let prepared = try CommandBuilder(machine: machine).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
-        // A session that was found in the store has no credential in memory; the next caller's serves.
-        bearer = caller.bearer ?? bearer
+        adopt(caller)
         let receipt = CommandReceipt(
             eventID: prepared.commands[prepared.commands.count - 1].event.eventID, type: prepared.type, itemID: prepared.itemID,
             clampedFrom: prepared.clampedFrom, frames: prepared.commands.count, writtenPromise: Promise(), confirmedPromise: Promise(),
@@ -122,12 +114,29 @@ package actor Session {
         return receipt
     }
 
-    /// Takes back a command that still waits for a connection, since its caller waits no longer.
+    /// Lets a command in, once there is room.
+    func admit() async throws(SessionError) {
+        try await waitForRoom()
+        guard !isBroken else { throw SessionError(.storeUnavailable, "the session's history cannot be stored at the moment") }
+        guard !isStopped else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
+        guard !isRetired else { throw SessionError(.tooManyCommands, "the session was just put away; try again") }
+        // In the list already, but its creation is not answered yet.
+        guard machine.record.generation > 0 else { throw SessionError(.tooManyCommands, "the session is still being created; try again") }
+        try machine.refuseIfEnded()
+        try refuseIfUpstreamSpeaksOtherwise()
+    }
+
+    /// A session that was found in the store has no credential in memory; the next caller's serves.
+    func adopt(_ caller: Caller) { bearer = caller.bearer ?? bearer }
+
+    /// Takes back a command that still waits for a connection or for its turn, since its caller waits no longer.
     /// - Returns: false if upstream was sent it, or it was answered.
     package func withdraw(_ receipt: CommandReceipt) -> Bool {
-        guard let id = receipts.first(where: { $0.value.eventID == receipt.eventID })?.key, machine.withdraw(id) else { return false }
+        guard let id = receipts.first(where: { $0.value.eventID == receipt.eventID })?.key,
+            let actions = machine.withdraw(id, at: Self.now)
+        else { return false }
         receipts[id] = nil
-        tellOfRoom()
+        act(actions)
         return true
     }
 

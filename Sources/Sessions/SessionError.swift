@@ -22,6 +22,10 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case upstreamDialectChanged = "upstream_dialect_changed"
         // Not now; nothing was sent.
         case tooManyCommands = "too_many_commands"
+        /// Of responses that wait for their turn.
+        case responseQueueFull = "response_queue_full"
+        /// The caller's time was over before its turn came; it is out of the queue again.
+        case responseQueueTimeout = "response_queue_timeout"
         case sessionLimit = "session_limit_exceeded"
         case storeUnavailable = "store_unavailable"
         case shuttingDown = "shutting_down"

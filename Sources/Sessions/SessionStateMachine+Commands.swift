@@ -6,6 +6,18 @@ import Upstream
 extension SessionStateMachine {
     /// Takes a command: sends it, or queues it until a connection is there and its turn has come.
     mutating func take(_ command: Command, at now: Int) throws(SessionError) -> [Action] {
+        try refuseUnlessTaking(command, at: now)
+        lastActivityAt = now
+        if let actions = settledHere(command, at: now) { return actions }
+        // Audio is nobody's to confirm, and waits for the next connection however long that takes to come.
+        var command = command
+        command.isAccepted = command.kind == .audioAppend && !link.isOpen
+        let accepted: [Action] = command.isAccepted ? [.accept([command.id])] : []
+        queue.append(command)
+        return accepted + flushOrOpen(at: now)
+    }
+
+    func refuseUnlessTaking(_ command: Command, at now: Int) throws(SessionError) {
         try refuseIfEnded()
         if command.isAcknowledged, unanswered.count(where: \.isAcknowledged) >= Self.maximumWaitingCommands {
             throw SessionError(.tooManyCommands, "\(Self.maximumWaitingCommands) commands of this session already wait for an answer")
@@ -14,28 +26,22 @@ extension SessionStateMachine {
             throw SessionError(
                 .upstreamUnavailable, "the upstream server is not to be reached at the moment", retryAfterMilliseconds: downUntil - now)
         }
-        lastActivityAt = now
-        if let actions = settledHere(command, at: now) { return actions }
-        // Audio is nobody's to confirm, and waits for the next connection however long that takes to come.
-        var command = command
-        command.isAccepted = command.kind == .audioAppend && !link.isOpen
-        let accepted: [Action] = command.isAccepted ? [.accept([command.id])] : []
-        queue.append(command)
+    }
+
+    /// Sends what waits, or makes the connection that it waits for.
+    mutating func flushOrOpen(at now: Int) -> [Action] {
         switch link {
         case .open: return flush(at: now)
         case .none:
             failures = 0
-            return accepted + openLink()
-        case .waiting, .opening, .seeding, .ended: return accepted
+            return openLink()
+        case .waiting, .opening, .seeding, .ended: return []
         }
     }
 
-    /// Takes back a command that upstream was not sent; false if it may have been.
-    mutating func withdraw(_ id: CommandID) -> Bool { queue.remove(id) { $0.sendings == 0 } }
-
     /// Sends what waits, as far as it may go.
     mutating func flush(at now: Int) -> [Action] {
-        var actions: [Action] = []
+        var actions = advanceResponses(at: now)
         while case .open(let id) = link, let next = queue.first, mayGo(next, at: now) {
             let command = queue.removeFirst()
             // It may have been taken for another connection.
@@ -57,6 +63,7 @@ extension SessionStateMachine {
     private mutating func send(_ command: Command, on id: LinkID, at now: Int) -> Action {
         var command = command
         command.sendings += 1
+        command.sentAt = now
         command.isWritten = false
         command.audioPosition = command.audioPosition ?? ledger.position
         if let audio = command.audio {
@@ -92,7 +99,7 @@ extension SessionStateMachine {
     // MARK: What the present connection cannot be told
 
     /// Carries out what concerns an item that the upstream conversation does not hold as it was; nil if upstream is to be asked.
-    private mutating func settledHere(_ command: Command, at now: Int) -> [Action]? {
+    mutating func settledHere(_ command: Command, at now: Int) -> [Action]? {
         switch command.kind {
         case .itemTruncate(let item) where isUnvoiced(item):
             matcher.sent(command)
@@ -164,7 +171,7 @@ extension SessionStateMachine {
 
     /// One response at a time may write to the default conversation (PROTOCOL.md section 6).
     func refuseSecondActiveResponse() throws(SessionError) {
-        let isPending = unanswered.contains { if case .responseCreate(_, isOutOfBand: false) = $0.kind { true } else { false } }
+        let isPending = !responses.isEmpty || unanswered.contains { $0.kind.isCreationInConversation }
         if let active = projection.activeResponse {
             throw SessionError(.responseActive, "the conversation already has an active response, '\(active.id)'; wait for it or cancel it")
         }

@@ -144,7 +144,7 @@ extension SessionStateMachine {
         let appends = others.filter { $0.kind == .audioAppend && !$0.isKeptAudio && !$0.isAccepted }.map(\.id)
         let waiting = queue.removeAll().filter { !$0.isKeptAudio }
         for command in again + waiting { queue.append(command) }
-        return (appends.isEmpty ? [] : [.accept(appends)]) + (lost.isEmpty ? [] : [.fail(lost, error)])
+        return (appends.isEmpty ? [] : [.accept(appends)]) + failed(lost, error, wereSent: true)
     }
 
     /// Puts the kept audio between the commands that wait: each of those that were sent at the place that it had in the audio.
@@ -177,7 +177,7 @@ extension SessionStateMachine {
         let commands = queue.removeAll()
         for command in commands where command.sendings > 0 || command.kind == .audioAppend { queue.append(command) }
         let unsent = commands.filter { $0.sendings == 0 && $0.kind != .audioAppend }.map(\.id)
-        return unsent.isEmpty ? [] : [.fail(unsent, error)]
+        return failed(unsent, error, wereSent: false) + failWaitingResponses(error)
     }
 
     /// Answers everything that waits.
@@ -200,7 +200,7 @@ extension SessionStateMachine {
         let isUnsent = error.code == .upstreamLost
         let why = other ?? (isUnsent ? SessionError(.upstreamUnavailable, error.message, upstream: error.upstream) : error)
         return (unanswered.isEmpty ? [] : [.accept(unanswered)])
-            + (asked.isEmpty ? [] : [.fail(asked, isOver ? error : lost)]) + (unsent.isEmpty ? [] : [.fail(unsent, why)])
+            + failed(asked, isOver ? error : lost, wereSent: true) + failed(unsent, why, wereSent: false) + failWaitingResponses(why)
     }
 }
 

@@ -15,6 +15,7 @@ extension SessionStateMachine {
             if let expiredDeadline { next = min(next, expiredDeadline) }
             if let idleDeadline { next = min(next, idleDeadline) }
             if let turnDeadline { next = min(next, turnDeadline) }
+            if let responsesDeadline { next = min(next, responsesDeadline) }
         }
         return next == .max ? nil : next
     }
@@ -57,6 +58,7 @@ extension SessionStateMachine {
             } else if let idleDeadline, now >= idleDeadline {
                 actions += suspend(reason: "idle")
             } else {
+                if let responsesDeadline, now >= responsesDeadline { actions += responsesOverdue(at: now) }
                 actions += advance(at: now)
             }
         default: break
@@ -146,7 +148,7 @@ extension SessionStateMachine {
     /// Nobody speaks, no tool is pending, nobody looks on.
     private var idleDeadline: Int? {
         guard let idle = settings.idleTimeout.map({ $0 * 1_000 }) ?? times.idle, idle > 0, viewers == 0, !isAsking, queue.isEmpty,
-            successor == nil,
+            responses.isEmpty, successor == nil,
             !isToolPending, !ledger.isSpeaking
         else { return nil }
         return max(lastActivityAt, lastFrameAt, lastViewerLeftAt ?? 0) + idle

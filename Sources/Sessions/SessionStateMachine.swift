@@ -130,6 +130,10 @@ struct SessionStateMachine: Sendable {
     /// Sent, never acknowledged, and not yet taken by the socket.
     var unwritten: [Command] = []
     var queue = CommandQueue()
+    /// Responses that wait for their turn.
+    var responses = ResponseQueue()
+    /// Cuts that wait for the end of a response, by the command that cancels it.
+    var cuts: [CommandID: PlannedCut] = [:]
     var ledger: InputAudioLedger
     /// Bytes stored of what callers gave for items, by item.
     var inputs: [String: Int]
@@ -210,7 +214,7 @@ struct SessionStateMachine: Sendable {
     var unanswered: [Command] { queue.isEmpty ? matcher.unanswered : matcher.unanswered + queue.all }
 
     /// Nothing is on its way that memory alone holds.
-    var isAtRest: Bool { (link.isNone || link.isEnded) && unanswered.isEmpty && ledger.heldRange.isEmpty }
+    var isAtRest: Bool { (link.isNone || link.isEnded) && unanswered.isEmpty && responses.isEmpty && ledger.heldRange.isEmpty }
 
     mutating func newLink() -> LinkID {
         defer { nextLink += 1 }
@@ -239,8 +243,9 @@ struct SessionStateMachine: Sendable {
         changes += kept(event, matches)
         record.configuration = projection.configuration
         record.usage = projection.usage
-        let answers = matches.map { (command: $0.command.id, stage: $0.stage) }
-        return [.append(Append(seq: lastSeq, frame: frame, event: event, changes: changes, record: changedRecord(), answers: answers))]
+        let (seq, changed) = (lastSeq, changedRecord())
+        let (answers, actions) = followed(matches, event)
+        return [.append(Append(seq: seq, frame: frame, event: event, changes: changes, record: changed, answers: answers))] + actions
     }
 
     /// Follows what re-hydration and rollover need to know, and keeps what upstream never gives back.
@@ -275,6 +280,8 @@ struct SessionStateMachine: Sendable {
             if let position = matches.first?.command.audioPosition { ledger.cleared(at: position) }
         case .responseCreated:
             owesVoiceAnswer = false
+        case .responseDone:
+            responses.retryAt = nil
         case .conversationItemInputAudioTranscriptionCompleted, .conversationItemInputAudioTranscriptionFailed:
             if let item { awaitedTranscripts.remove(item) }
         case .sessionCreated, .sessionUpdated, .transcriptionSessionCreated, .transcriptionSessionUpdated:

@@ -16,6 +16,8 @@ struct MachineDriver {
     var recorded: [String] = []
     var answers: [CommandID: [ReplyMatcher.Stage]] = [:]
     var failures: [CommandID: SessionError.Code] = [:]
+    /// As often as they were told.
+    var failed: [CommandID] = []
     var messages: [String] = []
     var secrets: [String] = []
     var accepted: [CommandID] = []
@@ -53,6 +55,34 @@ struct MachineDriver {
             act(try machine.take(command, at: now))
         }
         return next - 1
+    }
+
+    /// - Returns: the command that creates the response; the one that adds the item is before it, the one that takes it out behind it.
+    @discardableResult
+    mutating func ask(
+        _ response: String = #"{"type":"response.create"}"#, after item: String? = nil, _ ifActive: IfActive = .queue
+    ) throws -> CommandID {
+        let planned = try CommandBuilder(machine: machine).plan(
+            JSON.parse(response), after: item.map { try JSON.parse($0) }, ifActive: ifActive, firstID: next)
+        act(try machine.take(planned, at: now))
+        next += 3
+        return planned.id
+    }
+
+    mutating func withdraw(_ id: CommandID) -> Bool {
+        guard let actions = machine.withdraw(id, at: now) else { return false }
+        act(actions)
+        return true
+    }
+
+    @discardableResult
+    mutating func interrupt(played: Int? = nil, item: String? = nil) throws -> (cancel: CommandID?, cut: CommandID?) {
+        let id = next
+        let cut = played.map { PlannedCut(id: id + 1, playedMilliseconds: $0, itemID: item) }
+        let step = try machine.interrupt(id, cutting: cut, at: now)
+        next += 2
+        act(step.actions)
+        return (step.cancel?.id, step.isCutPlanned ? cut?.id : nil)
     }
 
     /// The socket takes everything that was sent.
@@ -125,6 +155,7 @@ struct MachineDriver {
                 for answer in append.answers { answers[answer.command, default: []].append(answer.stage) }
             case .fail(let commands, let error):
                 for command in commands { failures[command] = error.code }
+                failed += commands
                 messages.append(error.message)
             }
         }

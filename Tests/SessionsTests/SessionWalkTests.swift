@@ -24,7 +24,10 @@ import Upstream
 private struct Server {
     var unread: [[UInt8]] = []
     var items: Set<String> = []
-    var response: String?
+    /// In progress; one of them in the conversation at most.
+    var responses: [(id: String, isOutOfBand: Bool)] = []
+
+    var isResponding: Bool { responses.contains { !$0.isOutOfBand } }
 }
 
 private struct Walk {
@@ -33,6 +36,8 @@ private struct Walk {
     var servers: [LinkID: Server] = [:]
     var dead: Set<LinkID> = []
     var taken: [CommandID: String] = [:]
+    /// Taken back before they were sent: nobody is told.
+    var withdrawn: Set<CommandID> = []
     var next = 0
     /// Frames that a dead connection still says; none of them may be logged.
     let stale = #"{"type":"x.stale"}"#
@@ -49,8 +54,12 @@ private struct Walk {
     }
 
     mutating func step() throws {
-        switch random.below(20) {
+        switch random.below(26) {
         case 0...6: try command()
+        case 20...22: ask()
+        case 23: interrupt()
+        case 24: withdraw()
+        case 25: begin()
         case 7...12: deliver()
         case 13: speak()
         case 14: connect()
@@ -81,6 +90,44 @@ private struct Walk {
         guard let command = try? driver.take(event, rejectIfActive: true) else { return }
         taken[command] = event
         collect()
+    }
+
+    /// A response that may wait for its turn, with an item or without.
+    private mutating func ask() {
+        next += 1
+        let item =
+            "{\"type\":\"conversation.item.create\",\"item\":{\"id\":\"p\(next)\",\"type\":\"message\",\"role\":\"user\",\"content\":[]}}"
+        let hasItem = random.below(2) == 0
+        let ifActive = IfActive.allCases[random.below(3)]
+        guard let id = try? driver.ask(after: hasItem ? item : nil, ifActive) else { return }
+        taken[id] = "response.create, planned"
+        if hasItem { taken[id + 1] = "removal" }
+        collect()
+    }
+
+    private mutating func interrupt() {
+        guard let (cancel, cut) = try? driver.interrupt(played: random.below(3) == 0 ? nil : random.below(3)) else { return }
+        if let cancel { taken[cancel] = "cancel" }
+        if let cut { taken[cut] = "cut" }
+        collect()
+    }
+
+    private mutating func withdraw() {
+        guard let id = taken.keys.sorted().suffix(12).randomElement(using: &random), taken[id] != "removal", taken[id] != "cut",
+            taken[id]?.contains("append") == false
+        else { return }
+        if driver.withdraw(id) { withdrawn.insert(id) }
+        collect()
+    }
+
+    /// The server answers a turn that it has found by itself.
+    private mutating func begin() {
+        guard let id = driver.machine.link.id, driver.machine.link.isOpen, servers[id]?.isResponding == false else { return }
+        next += 1
+        servers[id]?.responses.append(("s\(next)", false))
+        say(
+            "{\"type\":\"response.created\",\"response\":{\"id\":\"s\(next)\",\"status\":\"in_progress\",\"conversation_id\":\"c\",\"metadata\":null}}"
+        )
     }
 
     /// Hands what was sent to the server of the connection in use.
@@ -127,11 +174,19 @@ private struct Walk {
             next += 1
             say("{\"type\":\"input_audio_buffer.committed\",\"item_id\":\"u\(next)\"}")
         case "input_audio_buffer.clear": say(#"{"type":"input_audio_buffer.cleared"}"#)
+        case "response.cancel":
+            guard let response = server.responses.first(where: { !$0.isOutOfBand }), random.below(4) > 0 else {
+                return refuse(event, code: "response_cancel_not_active")
+            }
+            finish(response.id, "cancelled")
         case "response.create":
+            if event["response"]?["conversation"]?.string != "none", server.isResponding {
+                return refuse(event, code: "conversation_already_has_active_response")
+            }
             next += 1
             let metadata = event["response"]?["metadata"].map { String(decoding: $0.lexeme, as: UTF8.self) } ?? "null"
             let isOutOfBand = event["response"]?["conversation"]?.string == "none"
-            servers[id]?.response = "r\(next)"
+            servers[id]?.responses.append(("r\(next)", isOutOfBand))
             say(
                 "{\"type\":\"response.created\",\"response\":{\"id\":\"r\(next)\",\"status\":\"in_progress\",\"conversation_id\":\(isOutOfBand ? "null" : "\"c\""),\"metadata\":\(metadata)}}"
             )
@@ -139,16 +194,26 @@ private struct Walk {
         }
     }
 
+    private mutating func refuse(_ event: JSON, code: String) {
+        let id = driver.machine.profile.echoesEventIDs ? "\"\(event["event_id"]?.string ?? "none")\"" : "null"
+        say("{\"type\":\"error\",\"error\":{\"code\":\"\(code)\",\"message\":\"no\",\"event_id\":\(id)}}")
+    }
+
+    private mutating func finish(_ response: String, _ status: String) {
+        guard let id = driver.machine.link.id, let index = servers[id]?.responses.firstIndex(where: { $0.id == response }),
+            let isOutOfBand = servers[id]?.responses.remove(at: index).isOutOfBand
+        else { return }
+        say(
+            "{\"type\":\"response.done\",\"response\":{\"id\":\"\(response)\",\"status\":\"\(status)\",\"conversation_id\":\(isOutOfBand ? "null" : "\"c\"")}}"
+        )
+    }
+
     /// The server goes on by itself.
     private mutating func speak() {
         guard let id = driver.machine.link.id, driver.machine.link.isOpen, let server = servers[id] else { return }
         next += 1
-        if let response = server.response {
-            if random.below(2) == 0 {
-                servers[id]?.response = nil
-                return say(
-                    "{\"type\":\"response.done\",\"response\":{\"id\":\"\(response)\",\"status\":\"completed\",\"conversation_id\":\"c\"}}")
-            }
+        if let response = server.responses.randomElement(using: &random)?.id {
+            if random.below(2) == 0 { return finish(response, "completed") }
             say("{\"type\":\"response.output_item.added\",\"response_id\":\"\(response)\",\"item\":{\"id\":\"a\(next)\"}}")
             say(
                 "{\"type\":\"conversation.item.created\",\"item\":{\"id\":\"a\(next)\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{\"type\":\"audio\",\"transcript\":\"a b\"}]}}"
@@ -215,8 +280,9 @@ private struct Walk {
         #expect(Set(used).count == used.count)
         #expect(Set(driver.links) == Set(used))
         #expect(driver.links.count == Set(driver.links).count)
+        #expect(machine.responses.waiting.count <= ResponseQueue.maximumWaiting + 6)
         // Somebody ends every wait: upstream's answer in time, or a connection attempt's, which has a limit of its own.
-        let isWaited = !machine.unanswered.isEmpty || !machine.projection.responsesInProgress.isEmpty
+        let isWaited = !machine.unanswered.isEmpty || !machine.responses.isEmpty || !machine.projection.responsesInProgress.isEmpty
         let attempt = machine.successor.map { if case .opening = $0.state { true } else { false } } ?? false
         let isBounded = machine.nextDeadline.map { $0 <= driver.now + machine.times.stall } ?? false
         #expect(!isWaited || isBounded || isOpening(machine.link.id ?? 0) || attempt)
@@ -225,7 +291,7 @@ private struct Walk {
     private func settlements(_ command: CommandID) -> Int {
         let isResponse = taken[command]?.contains("response.create") == true
         let ends = (driver.answers[command] ?? []).count { $0 != .confirmed || !isResponse }
-        return ends + (driver.failures[command] == nil ? 0 : 1) + driver.accepted.count { $0 == command }
+        return ends + driver.failed.count { $0 == command } + driver.accepted.count { $0 == command }
     }
 
     /// Nobody is forgotten, and every response has its one end.
@@ -244,6 +310,10 @@ private struct Walk {
         for (command, event) in taken {
             // What upstream never acknowledges is answered when the socket has taken it.
             let isAcknowledged = !event.contains("append") && !event.contains("x.unknown")
+            if withdrawn.contains(command) {
+                #expect(settlements(command) == 0, "\(event) was taken back and answered")
+                continue
+            }
             #expect(settlements(command) == 1 || (!isAcknowledged && settlements(command) == 0), "\(event)")
         }
     }

@@ -36,7 +36,7 @@ enum ErrorTable {
             return made(.conflict, .never)
         case .sessionClosed, .sessionFailed:
             return made(.gone)
-        case .tooManyCommands:
+        case .tooManyCommands, .responseQueueFull:
             return made(.tooManyRequests, .after(seconds: 1))
         case .sessionLimit:
             return made(.tooManyRequests, .after(seconds: 10))
@@ -44,6 +44,8 @@ enum ErrorTable {
             return made(.serviceUnavailable, wasTaken ? .never : .after(seconds: 1))
         case .shuttingDown:
             return made(.serviceUnavailable, .after(seconds: 5))
+        case .responseQueueTimeout:
+            return made(.serviceUnavailable, .after(seconds: 1))
         case .upstreamUnavailable:
             return made(.serviceUnavailable, .after(seconds: error.retryAfterMilliseconds.map { max(1, ($0 + 999) / 1000) } ?? 2))
         case .upstreamTimeout:
