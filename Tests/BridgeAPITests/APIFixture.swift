@@ -21,7 +21,8 @@ struct APIFixture: Sendable {
 
     /// In front of the simulator.
     static func run(
-        dialect: Dialect = .beta, deltaDelay: Duration = .zero, configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
+        dialect: Dialect = .beta, deltaDelay: Duration = .zero, retainedBytes: Int = 256 << 20,
+        configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
         let group = MultiThreadedEventLoopGroup.singleton
@@ -32,18 +33,23 @@ struct APIFixture: Sendable {
         let simulator = Simulator(configuration: settings, group: group, logger: logger)
         let address = try await simulator.start()
         let connector = NIOUpstreamConnector(group: group, logger: logger)
-        try await run(connector: connector, url: address.url, dialect: dialect, keepsPayloads: true, configure: configure, body)
+        try await run(
+            connector: connector, url: address.url, dialect: dialect, keepsPayloads: true, retainedBytes: retainedBytes,
+            configure: configure, body)
         await simulator.stop()
     }
 
     static func run(
         connector: any UpstreamConnecting, url: String = "ws://scripted", dialect: Dialect = .beta,
         limits: SessionLimits = SessionLimits(), others: [UpstreamConfiguration] = [], pool: [UpstreamPoolStatus] = [],
-        keepsPayloads: Bool = false, configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
+        keepsPayloads: Bool = false, retainedBytes: Int = 256 << 20,
+        configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let log = try EventLog.open(EventLogConfiguration(storage: .memory), logger: logger)
+        var storage = EventLogConfiguration(storage: .memory)
+        storage.retainedBytesPerSession = retainedBytes
+        let log = try EventLog.open(storage, logger: logger)
         let standard = UpstreamConfiguration(
             name: "u", url: url, dialect: dialect, tls: UpstreamTLS(), defaultModel: "gpt-realtime-2", apiKey: "server-key",
             takesCallersCredential: true)

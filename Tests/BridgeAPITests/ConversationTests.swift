@@ -61,10 +61,16 @@ import Upstream
         try await APIFixture.run { bridge in
             let id = try await bridge.newSession()
             let refused = try await bridge.send(
-                "POST", "/v1/sessions/\(id)/responses", #"{"input":"say one","metadata":{"realtime_bridge":"mine"}}"#)
+                "POST", "/v1/sessions/\(id)/responses", #"{"input":"say one","max_output_tokens":"many"}"#)
             #expect(refused.status == 400)
             #expect(refused.error?["message"]?.string?.contains("deleted again") == true)
             #expect(try await bridge.send("GET", "/v1/sessions/\(id)").json?["item_count"]?.int == 0)
+            // What can be seen without upstream is refused before the item is added.
+            let before = try await bridge.send("GET", "/v1/sessions/\(id)").json?["last_event_id"]?.string
+            let reserved = try await bridge.send(
+                "POST", "/v1/sessions/\(id)/responses", #"{"input":"say one","metadata":{"realtime_bridge":"mine"}}"#)
+            #expect(reserved.status == 400)
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)").json?["last_event_id"]?.string == before)
         }
     }
 

@@ -1,17 +1,14 @@
 import Realtime
+import Sessions
 
 /// The body of `POST …/responses`: the inner `response` object of `response.create`, flat, and the bridge's own fields beside it.
 struct NewResponse: Sendable {
-    /// A user message that is to be there before the response.
-    struct Item: Sendable {
-        let id: String
-        let event: JSON
-    }
-
     let event: JSON
     let isStreamed: Bool
     let isInBackground: Bool
-    let firstItem: Item?
+    let ifActive: IfActive
+    /// Adds the user message that is to be there before the response.
+    let firstItem: JSON?
 
     private static let own = ["stream", "background", "if_active"]
 
@@ -23,16 +20,10 @@ struct NewResponse: Sendable {
         }
         isStreamed = try fields.bool("stream") ?? false
         isInBackground = try fields.bool("background") ?? false
-        switch try fields.string("if_active") {
-        case nil, "reject"?: break
-        case "queue"?, "interrupt"?:
-            throw APIError(
-                .badRequest, code: "parameter_not_available", "'if_active' offers only reject for now.", param: "if_active")
-        default: throw BodyFields.wrong("if_active", "reject, queue or interrupt")
-        }
+        ifActive = try fields.choice("if_active", as: IfActive.self) ?? .reject
         var splice = JSONSplice(fields.json)
         for name in Self.own { splice.remove(name, from: fields.json) }
-        var item: Item?
+        var item: JSON?
         if let input = fields["input"] {
             if let text = input.string {
                 let message = ClientEventBody.message(text: text, role: "user", dialect: dialect)
@@ -41,7 +32,7 @@ struct NewResponse: Sendable {
                     splice.replace(input, with: JSONValue.array([message]).bytes)
                 } else {
                     splice.remove("input", from: fields.json)
-                    item = Self.item(text: text, dialect: dialect)
+                    item = ClientEventBody.make(.conversationItemCreate, [("item", message)])
                 }
             } else if input.kind != .array {
                 throw BodyFields.wrong("input", "a string or an array of items")
@@ -51,15 +42,5 @@ struct NewResponse: Sendable {
         let response = splice.bytes
         let isEmpty = JSON.parse(written: response).members.isEmpty
         event = ClientEventBody.make(.responseCreate, isEmpty ? [] : [("response", .raw(response))])
-    }
-
-    /// With an id of ours, so that it can be deleted again whatever upstream says.
-    private static func item(text: String, dialect: Dialect) -> Item {
-        let hex = String(UInt64.random(in: .min ... .max), radix: 16)
-        let id = "item_in" + String(repeating: "0", count: 16 - hex.count) + hex
-        let message = JSON.parse(written: ClientEventBody.message(text: text, role: "user", dialect: dialect).bytes)
-        var splice = JSONSplice(message)
-        splice.set("id", of: message, to: JSONValue.string(id).bytes)
-        return Item(id: id, event: ClientEventBody.make(.conversationItemCreate, [("item", .raw(splice.bytes))]))
     }
 }

@@ -55,6 +55,24 @@ struct Commands: Sendable {
         }
     }
 
+    /// Asks for a response, now or when its turn comes.
+    func ask(for asked: NewResponse) async throws -> AskedResponse {
+        let translation = ClientEventTranslation(asked.event, from: view)
+        do {
+            let item = asked.firstItem.map { ClientEventTranslation($0, from: view).event }
+            var response = try await session.ask(for: translation.event, after: item, ifActive: asked.ifActive, by: submitter)
+            response.response.leftOut = translation.leftOut
+            return response
+        } catch {
+            api.metrics.command(ClientEventName.responseCreate.rawValue, .refused)
+            throw error
+        }
+    }
+
+    func interrupt(playedMilliseconds: Int?, itemID: String?) async throws(SessionError) -> Interruption {
+        try await session.interrupt(playedMilliseconds: playedMilliseconds, itemID: itemID, by: submitter)
+    }
+
     /// Submits and waits as the caller prefers.
     func perform(_ event: JSON, until stage: Stage = .confirmed) async throws -> (receipt: CommandReceipt, result: Result) {
         let receipt = try await submit(event)
@@ -78,20 +96,20 @@ struct Commands: Sendable {
             case .confirmed: await receipt.confirmed(within: limit)
             case .finished: await receipt.finished(within: limit)
             }
-        if outcome == nil, !prefer.isAsync { try await withdraw(receipt) }
+        // A client that left has not changed its mind.
+        if outcome == nil, !prefer.isAsync, !Task.isCancelled { try await withdraw(receipt) }
         return try read(outcome, receipt, orLate: prefer.isAsync ? .accepted : nil)
     }
 
-    /// What waits for a connection when its caller's time is over is not sent later: the caller can ask again.
+    /// What waits for a connection, or for its turn, when its caller's time is over is not sent later: the caller can ask again.
     private func withdraw(_ receipt: CommandReceipt) async throws(APIError) {
+        let isQueued = await session.isQueued(receipt)
         guard await session.withdraw(receipt) else { return }
-        let error = SessionError(.upstreamUnavailable, "no upstream connection could be had in time; nothing was sent")
+        let error =
+            isQueued
+            ? SessionError(.responseQueueTimeout, "the response's turn did not come in time; it was not asked for", param: "if_active")
+            : SessionError(.upstreamUnavailable, "no upstream connection could be had in time; nothing was sent")
         _ = try read(.failed(error), receipt, orLate: nil)
-    }
-
-    /// Waits for upstream whatever the caller prefers: something else depends on it.
-    func confirmation(of receipt: CommandReceipt) async throws {
-        _ = try read(await receipt.confirmed(within: .seconds(Self.defaultWait)), receipt, orLate: nil)
     }
 
     /// - Parameter isFinal: false if the caller only asked for a receipt, whatever may be known already.
@@ -127,14 +145,16 @@ struct Commands: Sendable {
     }
 
     /// 202 for a command whose outcome the caller does not wait for.
-    /// - Parameter place: of the client event's member that is the request's body.
-    static func accepted(_ receipt: CommandReceipt, inside place: String? = nil) -> Response {
+    /// - Parameters:
+    ///   - place: of the client event's member that is the request's body.
+    ///   - isQueued: upstream has not been sent it, since its turn has not come.
+    static func accepted(_ receipt: CommandReceipt, inside place: String? = nil, isQueued: Bool = false) -> Response {
         .json(
             .object(
                 [
                     ("object", "realtime.command"), ("event_id", .string(ErrorTable.callers(receipt.eventID))),
                     ("type", .string(receipt.type)),
-                    ("status", "accepted"), ("item_id", .string(orNull: receipt.itemID)),
+                    ("status", isQueued ? "queued" : "accepted"), ("item_id", .string(orNull: receipt.itemID)),
                 ] + Warnings.members(receipt.leftOut, inside: place)), status: 202)
     }
 }

@@ -103,13 +103,18 @@ enum ItemRoutes {
         }
         let (receipt, result) = try await commands.perform(ClientEventBody.make(.conversationItemTruncate, members))
         guard case .confirmed(let event, _) = result else { return Commands.accepted(receipt) }
+        return .json(truncated(event, clampedFrom: receipt.clampedFrom))
+    }
+
+    /// - Parameter event: a `conversation.item.truncated`.
+    static func truncated(_ event: ServerEvent, clampedFrom: Int?) -> JSONValue {
         var answer: [(String, JSONValue)] = [
-            ("id", .string(call.parameter("item"))), ("object", "realtime.item.truncated"),
-            ("audio_end_ms", event.json["audio_end_ms"].map { JSONValue($0) } ?? .int(milliseconds)),
+            ("id", .string(orNull: event.itemID)), ("object", "realtime.item.truncated"),
+            ("audio_end_ms", event.json["audio_end_ms"].map { JSONValue($0) } ?? .null),
             ("content_index", event.json["content_index"].map { JSONValue($0) } ?? .int(0)),
         ]
-        if let clamped = receipt.clampedFrom { answer.append(("clamped_from", .int(clamped))) }
-        return .json(.object(answer))
+        if let clampedFrom { answer.append(("clamped_from", .int(clampedFrom))) }
+        return .object(answer)
     }
 
     /// RFC 3986's unreserved characters.

@@ -17,20 +17,23 @@ enum ResponseRoutes {
         }
         // Before anything is sent: a refusal for want of a place tells clients to repeat the request.
         let seat = isStreamed ? try api.streams.seat(in: commands.session.history) : nil
-        if let item = asked.firstItem { try await add(item, for: commands) }
-        let receipt: CommandReceipt
+        let response = try await commands.ask(for: asked)
+        let receipt = response.response
+        let isReceiptEnough = asked.isInBackground || (call.prefer.isAsync && call.prefer.wait == nil)
+        if response.isQueued, isReceiptEnough { return Commands.accepted(receipt, inside: "response", isQueued: true) }
         let result: Commands.Result
         do {
-            receipt = try await commands.submit(asked.event, rejectIfActive: true)
             let isWaitedFor = seat == nil && !asked.isInBackground
             result = try await commands.result(
                 of: receipt, until: isWaitedFor ? .finished : .confirmed, wait: Commands.defaultResponseWait)
         } catch {
             seat?.leave()
-            guard let item = asked.firstItem else { throw error }
-            throw await takenBack(item, commands, because: error)
+            guard let removal = response.removal else { throw error }
+            throw await takenBack(removal, commands, because: error)
         }
-        guard case .confirmed(let event, let position) = result else { return Commands.accepted(receipt, inside: "response") }
+        guard case .confirmed(let event, let position) = result else {
+            return Commands.accepted(receipt, inside: "response", isQueued: await commands.session.isQueued(receipt))
+        }
         if let seat {
             var response = stream(event, position, in: seat, commands)
             Warnings.add(receipt.leftOut, inside: "response", to: &response)
@@ -56,25 +59,18 @@ enum ResponseRoutes {
             param: "accept")
     }
 
-    /// Adds the words the response is to answer. Waits for upstream, so that no response runs without them.
-    private static func add(_ item: NewResponse.Item, for commands: Commands) async throws {
-        if await commands.session.activeResponseID != nil {
-            throw SessionError(.responseActive, "the conversation already has an active response; wait for it or cancel it")
-        }
-        try await commands.confirmation(of: try await commands.submit(item.event))
-    }
-
     /// The response was refused: what was added for it goes again, and the error says what became of it.
-    private static func takenBack(_ item: NewResponse.Item, _ commands: Commands, because error: any Error) async -> any Error {
+    private static func takenBack(_ removal: CommandReceipt, _ commands: Commands, because error: any Error) async -> any Error {
         guard var known = ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer), !mayStillRun(known) else {
             return error
         }
-        let event = ClientEventBody.make(.conversationItemDelete, [("item_id", .string(item.id))])
-        let outcome = try? await commands.submit(event).confirmed(within: .seconds(Commands.defaultWait))
-        if case .confirmed = outcome {
+        switch await removal.confirmed(within: .seconds(Commands.defaultWait)) {
+        case .accepted:
+            break
+        case .confirmed:
             known.message += " The item that was added for 'input' has been deleted again."
-        } else {
-            known.message += " The item '\(item.id)' that was added for 'input' is still in the conversation."
+        case .failed, nil:
+            known.message += " The item '\(removal.itemID ?? "")' that was added for 'input' may still be in the conversation."
             // A repetition would add it again.
             known.retry = .never
         }
@@ -94,6 +90,30 @@ enum ResponseRoutes {
         let history = commands.session.history
         let request = StreamRequest.response(id, after: history.position(ofSeq: position.seq - 1))
         return commands.api.streams.stream(request, of: commands.history, in: seat)
+    }
+
+    /// A response's events from its first on, or after those that the client has.
+    private static func stream(_ response: ResponseRecord, _ commands: Commands) async throws -> Response {
+        let history = commands.session.history
+        var request: StreamRequest
+        do throws(StreamRequestError) {
+            let query = commands.call.head.query.filter { $0.name == "after" }
+            request = try StreamRequest(format: .eventStream, query: query, headers: commands.call.head.headers)
+        } catch {
+            throw APIError(.badRequest, code: "invalid_value", error.description, param: error.parameter)
+        }
+        if let done = response.doneSeq {
+            if case .gap = history.check(history.position(ofSeq: done - 1)) {
+                throw APIError(
+                    .gone, code: "events_expired", "The events of this response are older than what is kept; it can still be read.")
+            }
+            // What is behind its end has nothing of it, and nothing will come.
+            if case .after(let id) = request.cursor, case .valid(let seq) = history.check(id.position), seq >= done, id.remaining == 0 {
+                return Response(status: 204, headers: ["cache-control": "no-store"])
+            }
+        }
+        request.only(response.id, from: history.position(ofSeq: response.createdSeq - 1))
+        return try await commands.api.streams.respond(to: request, of: commands.history)
     }
 
     private static func answer(to done: ServerEvent, _ receipt: CommandReceipt, _ commands: Commands) throws(APIError) -> Response {
@@ -120,9 +140,14 @@ enum ResponseRoutes {
     static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         let id = call.parameter("response")
+        let isStreamed = try call.flag("stream") || call.accepts("text/event-stream")
+        if !isStreamed, call.query("after") != nil {
+            throw APIError(.badRequest, code: "invalid_value", "'after' is for a stream: add 'stream=true'.", param: "after")
+        }
         guard let response = try await api.log.response(id, of: commands.session.id) else {
             throw SessionError(.responseNotFound, "there is no response '\(id.prefix(64))' in this session")
         }
+        if isStreamed { return try await stream(response, commands) }
         return .json(ResponseView.value(response.json, in: commands.view))
     }
 

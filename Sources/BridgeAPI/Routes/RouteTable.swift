@@ -33,10 +33,15 @@ enum RouteTable {
             .post, session + "/responses", "createResponse", query: dialect, body: .json, honoursPrefer: true,
             handler: ResponseRoutes.create),
         Route(.get, session + "/responses", "listResponses", query: page + dialect, handler: ResponseRoutes.list),
-        Route(.get, session + "/responses/{response}", "getResponse", query: dialect, handler: ResponseRoutes.get),
+        Route(
+            .get, session + "/responses/{response}", "getResponse", query: ["stream", "after"] + dialect, isEventStream: true,
+            handler: ResponseRoutes.get),
         Route(
             .post, session + "/responses/{response}/cancel", "cancelResponse", query: dialect, body: .json, honoursPrefer: true,
             handler: ResponseRoutes.cancel),
+        Route(
+            .post, session + "/interrupt", "interrupt", query: dialect, body: .json, honoursPrefer: true,
+            handler: InterruptRoute.interrupt),
 
         Route(.get, session + "/events", "streamEvents", query: stream, isEventStream: true, handler: EventStreamRoutes.get),
         Route(

@@ -43,10 +43,20 @@ struct StreamRequest: Sendable, Equatable {
     /// One response's events, after a position and up to its `response.done`, which is called so in both dialects.
     static func response(_ id: String, after position: EventPosition) -> StreamRequest {
         var request = StreamRequest(format: .eventStream)
-        request.cursor = .after(FrameID(position))
-        request.filter.responseID = Array(id.utf8)
-        request.until = TypePatterns(ServerEventName.responseDone.rawValue)
+        request.only(id, from: position)
         return request
+    }
+
+    /// Shows one response's events, up to its `response.done`.
+    /// - Parameter start: right before the response; a cursor that stands earlier is moved here.
+    mutating func only(_ id: String, from start: EventPosition) {
+        filter.responseID = Array(id.utf8)
+        until = TypePatterns(ServerEventName.responseDone.rawValue)
+        switch cursor {
+        case .after(let given) where given.position.epoch != start.epoch || given.position.seq > start.seq: break
+        case .unknown: break
+        default: cursor = .after(FrameID(start))
+        }
     }
 
     // MARK: Parsing
