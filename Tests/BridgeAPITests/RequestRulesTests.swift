@@ -128,6 +128,16 @@ import Testing
         Bad(
             "POST", session + "/responses", #"{"background":true}"#, 400, "invalid_value", param: "background",
             headers: ["accept": "text/event-stream"]),
+        Bad(
+            "POST", session + "/responses", #"{"background":true}"#, 400, "invalid_value", param: "background",
+            headers: ["accept": "audio/wav"]),
+        Bad("POST", session + "/responses", #"{"stream":true}"#, 400, "invalid_value", param: "stream", headers: ["accept": "text/plain"]),
+        Bad("GET", session + "/responses/none", nil, 404, "response_not_found", headers: ["accept": "text/plain"]),
+        Bad("GET", session + "/responses/none/audio", nil, 404, "response_not_found"),
+        Bad("GET", session + "/responses/none/audio?format=mp3", nil, 400, "unknown_parameter", param: "format"),
+        Bad("GET", session + "/items/none/audio", nil, 404, "item_not_found"),
+        Bad("GET", "/v1/sessions/none/items/none/audio", nil, 404, "session_not_found"),
+        Bad("POST", session + "/items/none/audio", "{}", 405, "method_not_allowed"),
         Bad("POST", session + "/responses", #"{"if_active":"queue"}"#, 400, "parameter_not_available", param: "if_active"),
         Bad("POST", session + "/responses", #"{"if_active":"wait"}"#, 400, "invalid_value", param: "if_active"),
         Bad("GET", session + "/responses/none", nil, 404, "response_not_found"),
