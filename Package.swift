@@ -70,13 +70,13 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
         room("Realtime", []),
-        tests("RealtimeTests", ["Realtime"]),
+        tests("RealtimeTests", ["TestSupport", "Realtime"]),
         room("Audio", []),
         tests("AudioTests", ["Audio"]),
         room("HTTPServer", ["CMicroHTTPD", locks, logging]),
         tests("HTTPServerTests", ["HTTPServer", locks, logging]),
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
-        room("TestSupport", ["Realtime", "Upstream", locks]),
+        room("TestSupport", ["Realtime", "Upstream", nioCore, nioPosix, locks]),
         tests(
             "UpstreamTests",
             ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),

@@ -19,7 +19,8 @@ final class BridgeUnderTest {
         process.arguments =
             [
                 "serve", "--listen", "127.0.0.1:0", "--data-dir", data.path, "--log-level", "warning",
-                "--upstream-url", "ws://127.0.0.1:\(upstreamPort)/v1/realtime", "--credentials", "server", "--model", "benchmark", "--dialect", "ga",
+                "--upstream-url", "ws://127.0.0.1:\(upstreamPort)/v1/realtime", "--credentials", "server", "--model", "benchmark",
+                "--dialect", "ga",
             ] + arguments
         // Nothing else of the caller's: its settings are not what is measured.
         process.environment = ["OPENAI_API_KEY": "benchmark", "PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""]

@@ -26,7 +26,7 @@ final class BridgeProcess: Sendable {
     private let state = NIOLockedValueBox(State())
 
     /// Starts a bridge, hands it to the body, and ends and removes all of it, whatever the body does.
-    /// - Parameter command: `demo`, `serve` or `simulate`, which has no data folder.
+    /// - Parameter command: `demo`, `serve` or `simulate`, which has no data folder; the others have the bridge's own unless told otherwise.
     static func run<Result>(
         _ command: String = "demo", _ arguments: [String] = [], environment: [String: String] = [:],
         _ body: (BridgeProcess) async throws -> Result
@@ -63,7 +63,7 @@ final class BridgeProcess: Sendable {
         let known = state.withLockedValue(\.address)
         let listen = known == nil ? "127.0.0.1:0" : authority
         var all = [command, "--listen", listen] + arguments
-        if command != "simulate" { all += ["--data-dir", folder.appending(path: "data").path] }
+        if command != "simulate", !arguments.contains("--data-dir") { all += ["--data-dir", folder.appending(path: "data").path] }
         let child = try ChildProcess(Self.binary(), all, environment: environment, folder: folder)
         state.withLockedValue { $0.child = child }
         let line: String

@@ -102,6 +102,26 @@ KNOWN = [
         "Not of beta servers: the bridge's view of a GA session passes on what has no counterpart.",
     ),
     Known(
+        *("beta", "transcription_session.updated", "session/client_secret", "missing"),
+        "Not of beta servers: GA never has it on the socket, so the bridge's view of a GA session leaves it out.",
+    ),
+    Known(
+        *("beta", "input_audio_buffer.dtmf_event_received", "type", "unknown"),
+        "Not of beta servers: it has no name there, so the bridge's view of a GA session shows it under its own.",
+    ),
+    Known(
+        *("beta", "input_audio_buffer.timeout_triggered", "type", "unknown"),
+        "Not of beta servers: it has no name there, so the bridge's view of a GA session shows it under its own.",
+    ),
+    Known(
+        *("ga", "conversation.item.input_audio_transcription.completed", "usage", "missing"),
+        "Not of GA servers: the bridge's view of a beta session does not make up what upstream has not counted.",
+    ),
+    Known(
+        *("ga", "transcription_session.updated", "type", "unknown"),
+        "In the published GA specification, though no GA server sends it; the package left it out.",
+    ),
+    Known(
         *("ga", "session.?*ated", "session/id session/object session/expires_at", "extra"),
         "Every GA capture has them; the package reads the session of an event by the model of the request that makes one.",
     ),

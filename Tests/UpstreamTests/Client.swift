@@ -1,12 +1,10 @@
 import Logging
 import NIOPosix
+import TestSupport
 import Testing
 import Upstream
 
 let connector = NIOUpstreamConnector(group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"))
-
-/// Longer than anything here takes on a busy machine under a sanitizer, and shorter than a suite's time limit, which tells less.
-let patience = Duration.seconds(20)
 
 extension ScriptedServer {
     func endpoint(_ change: (inout UpstreamEndpoint) -> Void = { _ in }) -> UpstreamEndpoint {

@@ -27,18 +27,23 @@ struct HTTPClient: Sendable {
 
     /// One request on a connection and a thread of its own.
     /// - Parameter seconds: bounds each wait for bytes.
-    func callAsFunction(_ method: String, _ path: String, json: String? = nil, seconds: Int = 180) async throws -> Answer {
+    func callAsFunction(
+        _ method: String, _ path: String, json: String? = nil, headers: [String: String] = [:], seconds: Int = 180
+    ) async throws -> Answer {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
-                continuation.resume(with: Result { try blocking(method, path, json, seconds: seconds) })
+                continuation.resume(with: Result { try blocking(method, path, json, headers: headers, seconds: seconds) })
             }
         }
     }
 
     /// The same on the caller's thread, which has to be one that may block.
-    func blocking(_ method: String, _ path: String, _ json: String? = nil, seconds: Int = 180) throws -> Answer {
+    func blocking(
+        _ method: String, _ path: String, _ json: String? = nil, headers: [String: String] = [:], seconds: Int = 180
+    ) throws -> Answer {
         let socket = try Socket(port: port)
         var head = "\(method) \(path) HTTP/1.1\r\nhost: 127.0.0.1:\(port)\r\nconnection: close\r\n"
+        for (name, value) in headers { head += "\(name): \(value)\r\n" }
         if let json { head += "content-type: application/json\r\ncontent-length: \(json.utf8.count)\r\n" }
         if json == nil, method != "GET" { head += "content-length: 0\r\n" }
         try socket.write(Array((head + "\r\n" + (json ?? "")).utf8))

@@ -1,8 +1,8 @@
 import Foundation
 
 /// `Sec-WebSocket-Accept`, worked out apart from the code under test (RFC 6455, 4.2.2; RFC 3174).
-enum WebSocketAccept {
-    static func value(for key: String) -> String {
+package enum WebSocketAccept {
+    package static func value(for key: String) -> String {
         Data(sha1(Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))).base64EncodedString()
     }
 

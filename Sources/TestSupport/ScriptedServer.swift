@@ -1,19 +1,17 @@
-import Foundation
+import Glibc
 import NIOConcurrencyHelpers
-import NIOCore
+package import NIOCore
 import NIOPosix
-import TestSupport
-import Testing
 
 /// A TCP server on a port of its own that plays a script on each connection, byte for byte.
-struct ScriptedServer {
-    let port: Int
-    var url: String { "ws://127.0.0.1:\(port)/v1/realtime?model=test" }
+package struct ScriptedServer: Sendable {
+    package let port: Int
+    package var url: String { "ws://127.0.0.1:\(port)/v1/realtime?model=test" }
 
     /// Runs `client` against a server that plays `script`; both must succeed. A script ends at the latest when the client's side is gone.
-    /// Whatever either waits for, this returns soon after ``patience``, with every socket closed.
-    static func run<Result: Sendable>(
-        host: String = "127.0.0.1",
+    /// Whatever either waits for, this returns soon after `limit`, with every socket closed.
+    package static func run<Result: Sendable>(
+        host: String = "127.0.0.1", within limit: Duration = patience,
         script: @escaping @Sendable (inout WebSocketPeer<TCPWire>) async throws -> Void,
         client: @escaping @Sendable (ScriptedServer) async throws -> Result
     ) async throws -> Result {
@@ -33,7 +31,7 @@ struct ScriptedServer {
             listener.close(promise: nil)
             for channel in channels.withLockedValue({ $0 }) { channel.close(promise: nil) }
         }
-        return try await bounded("the script and its client") {
+        return try await bounded("the script and its client", within: limit) {
             async let scripted: Void = {
                 for await wire in connections {
                     var peer = WebSocketPeer(wire: wire)
@@ -51,20 +49,20 @@ struct ScriptedServer {
 }
 
 /// Reads only when asked to, so that a script can leave its socket full.
-struct TCPWire: Wire, Sendable {
-    let channel: any Channel
+package struct TCPWire: Wire, Sendable {
+    package let channel: any Channel
     let received: Mailbox<[UInt8]?>
 
-    func read() async throws -> [UInt8]? {
+    package func read() async throws -> [UInt8]? {
         channel.read()
         return try await received.next()
     }
 
-    func write(_ bytes: [UInt8]) async throws {
+    package func write(_ bytes: [UInt8]) async throws {
         try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
     }
 
-    static func connect(host: String = "127.0.0.1", to port: Int) async throws -> TCPWire {
+    package static func connect(host: String = "127.0.0.1", to port: Int) async throws -> TCPWire {
         let (connected, wires) = AsyncStream.makeStream(of: TCPWire.self, bufferingPolicy: .bufferingOldest(1))
         _ = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.autoRead, value: false)
@@ -77,8 +75,8 @@ struct TCPWire: Wire, Sendable {
     }
 
     /// Closes with a TCP reset.
-    func reset() async throws {
-        let socket = try #require(channel as? any SocketOptionProvider)
+    package func reset() async throws {
+        guard let socket = channel as? any SocketOptionProvider else { preconditionFailure("\(channel) is no socket") }
         try await socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
         try await channel.close()
     }

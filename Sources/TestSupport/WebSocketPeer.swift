@@ -1,45 +1,49 @@
-import Foundation
-
 /// Raw bytes both ways, from a socket or from `openssl s_server`.
-protocol Wire {
+package protocol Wire {
     mutating func read() async throws -> [UInt8]?
     func write(_ bytes: [UInt8]) async throws
 }
 
-struct PeerGone: Error {}
+package struct PeerGone: Error {}
 
 /// The client broke RFC 6455.
-struct ClientFault: Error {
-    var what: String
+package struct ClientFault: Error, CustomStringConvertible {
+    package let what: String
+
+    package init(what: String) {
+        self.what = what
+    }
+
+    package var description: String { "the client sent \(what)" }
 }
 
 /// The server's half of a WebSocket, written out by hand so that it can also do wrong.
-struct WebSocketPeer<W: Wire> {
-    var wire: W
+package struct WebSocketPeer<W: Wire> {
+    package var wire: W
     private var unread: [UInt8] = []
     /// Where the unread bytes begin.
     private var position = 0
-    private(set) var request = ""
+    package private(set) var request = ""
 
-    struct Frame: Equatable {
-        var opcode: UInt8
-        var isFinal: Bool
-        var mask: [UInt8]
-        var payload: [UInt8]
-        var text: String { String(decoding: payload, as: UTF8.self) }
+    package struct Frame: Equatable {
+        package var opcode: UInt8
+        package var isFinal: Bool
+        package var mask: [UInt8]
+        package var payload: [UInt8]
+        package var text: String { String(decoding: payload, as: UTF8.self) }
         /// Of a CLOSE.
-        var closeCode: UInt16? { payload.count >= 2 ? UInt16(payload[0]) << 8 | UInt16(payload[1]) : nil }
-        var closeReason: String { String(decoding: payload.dropFirst(2), as: UTF8.self) }
+        package var closeCode: UInt16? { payload.count >= 2 ? UInt16(payload[0]) << 8 | UInt16(payload[1]) : nil }
+        package var closeReason: String { String(decoding: payload.dropFirst(2), as: UTF8.self) }
     }
 
-    init(wire: W) {
+    package init(wire: W) {
         self.wire = wire
     }
 
     // MARK: Handshake
 
     /// Reads the head of a request into ``request``.
-    mutating func readRequest() async throws {
+    package mutating func readRequest() async throws {
         let blankLine = Array("\r\n\r\n".utf8)
         while true {
             if let end = unread[position...].firstRange(of: blankLine)?.upperBound {
@@ -52,7 +56,7 @@ struct WebSocketPeer<W: Wire> {
     }
 
     /// Reads the upgrade request and returns the good answer to it.
-    mutating func upgradeAnswer(extraHeaders: String = "") async throws -> [UInt8] {
+    package mutating func upgradeAnswer(extraHeaders: String = "") async throws -> [UInt8] {
         try await readRequest()
         return Array(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(accept)\r\n\(extraHeaders)\r\n"
@@ -60,23 +64,19 @@ struct WebSocketPeer<W: Wire> {
     }
 
     /// The right `Sec-WebSocket-Accept` for the request.
-    var accept: String { WebSocketAccept.value(for: header("Sec-WebSocket-Key") ?? "") }
+    package var accept: String { WebSocketAccept.value(for: header("Sec-WebSocket-Key") ?? "") }
 
-    func header(_ name: String) -> String? {
+    package func header(_ name: String) -> String? {
         for line in request.split(separator: "\r\n") where line.lowercased().hasPrefix(name.lowercased() + ": ") {
             return String(line.dropFirst(name.utf8.count + 2))
         }
         return nil
     }
 
-    /// 101 and `session.created` in one segment, as a server close by does it.
-    mutating func openSession() async throws {
-        try await wire.write(upgradeAnswer() + Self.text(created))
-    }
-
     // MARK: Frames out
 
-    static func frame(_ opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true, reserved: UInt8 = 0, mask: Bool = false) -> [UInt8] {
+    package static func frame(_ opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true, reserved: UInt8 = 0, mask: Bool = false) -> [UInt8]
+    {
         var bytes: [UInt8] = [(isFinal ? 0x80 : 0) | reserved | opcode]
         let maskBit: UInt8 = mask ? 0x80 : 0
         switch payload.count {
@@ -88,18 +88,18 @@ struct WebSocketPeer<W: Wire> {
         return bytes + payload
     }
 
-    static func text(_ text: String) -> [UInt8] { frame(1, Array(text.utf8)) }
+    package static func text(_ text: String) -> [UInt8] { frame(1, Array(text.utf8)) }
 
-    static func close(_ code: UInt16, _ reason: String = "") -> [UInt8] {
+    package static func close(_ code: UInt16, _ reason: String = "") -> [UInt8] {
         frame(8, [UInt8(code >> 8), UInt8(code & 0xFF)] + reason.utf8)
     }
 
-    func send(_ bytes: [UInt8]) async throws { try await wire.write(bytes) }
-    func send(text: String) async throws { try await wire.write(Self.text(text)) }
+    package func send(_ bytes: [UInt8]) async throws { try await wire.write(bytes) }
+    package func send(text: String) async throws { try await wire.write(Self.text(text)) }
 
     // MARK: Frames in
 
-    mutating func receive() async throws -> Frame {
+    package mutating func receive() async throws -> Frame {
         let head = try await take(2)
         var length = Int(head[1] & 0x7F)
         if length == 126 { length = try await take(2).reduce(0) { $0 << 8 | Int($1) } }
@@ -113,7 +113,7 @@ struct WebSocketPeer<W: Wire> {
     }
 
     /// Until the client has closed its side.
-    mutating func drain() async throws {
+    package mutating func drain() async throws {
         while try await wire.read() != nil {}
     }
 
@@ -130,5 +130,3 @@ struct WebSocketPeer<W: Wire> {
         unread += bytes
     }
 }
-
-let created = #"{"type":"session.created","event_id":"event_1","session":{"id":"sess_1","type":"realtime"}}"#
