@@ -84,11 +84,12 @@ let package = Package(
         tests("EventLogTests", ["TestSupport", "EventLog", "Realtime", grdb, locks, logging]),
         room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging, deque]),
         tests("SessionsTests", ["Sessions", "Simulator", "TestSupport", nioPosix, "Realtime", "Upstream", "EventLog", locks, logging]),
-        room("BridgeAPI", ["COpenAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
+        room("BridgeAPI", ["COpenAPI", "Audio", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
         tests(
             "BridgeAPITests",
             [
-                "BridgeAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator", "TestSupport", nioPosix, locks,
+                "Audio", "BridgeAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator", "TestSupport", nioPosix,
+                locks,
                 logging,
             ]),
         room("Simulator", ["Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),

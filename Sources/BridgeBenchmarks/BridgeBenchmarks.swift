@@ -34,7 +34,7 @@ struct BridgeBenchmarks: AsyncParsableCommand {
 
 /// One thing that is measured.
 enum Row: String, CaseIterable, ExpressibleByArgument {
-    case footprint, streams, sessions, latency, fanout, replay, views, ingest, start, create
+    case footprint, streams, sessions, latency, speech, fanout, replay, views, ingest, start, create
 
     var summary: String {
         switch self {
@@ -42,6 +42,7 @@ enum Row: String, CaseIterable, ExpressibleByArgument {
         case .streams: "memory of idle event streams of one session"
         case .sessions: "memory of idle sessions, and of one idle event stream each"
         case .latency: "from an upstream frame to the event at a client"
+        case .speech: "from a response's first upstream delta of audio to the first byte of sound at a client"
         case .fanout: "processor time per delivered event, against a bare epoll server"
         case .replay: "stored events to one client"
         case .views: "processor time of showing events in the other dialect, against upstream's own"
@@ -57,6 +58,7 @@ enum Row: String, CaseIterable, ExpressibleByArgument {
         case .streams: try StreamsRow(options: options).run()
         case .sessions: try SessionsRow(options: options).run()
         case .latency: try LatencyRow(options: options).run()
+        case .speech: try SpeechRow(options: options).run()
         case .fanout: try FanOutRow(options: options).run()
         case .replay: try await ReplayRow(options: options).run()
         case .views: try await ViewsRow(options: options).run()

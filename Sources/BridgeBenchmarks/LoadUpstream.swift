@@ -60,6 +60,12 @@ final class LoadUpstream: Sendable {
         for channel in sockets.withLockedValue({ $0 }) { channel.triggerUserOutboundEvent(load, promise: nil) }
     }
 
+    /// Sends these events on every session that is open.
+    func send(_ events: [String]) {
+        let frames = LoadHandler.Frames(events: events)
+        for channel in sockets.withLockedValue({ $0 }) { channel.triggerUserOutboundEvent(frames, promise: nil) }
+    }
+
     func stop() throws {
         for channel in sockets.withLockedValue({ $0 }) { channel.close(promise: nil) }
         try listener.close().wait()
@@ -87,6 +93,10 @@ private final class LoadHandler: ChannelInboundHandler, ChannelOutboundHandler {
 
     struct Opening: Sendable {}
 
+    struct Frames: Sendable {
+        let events: [String]
+    }
+
     private static let created = #"{"type":"session.created","event_id":"event_0","session":{"id":"sess_0","object":"realtime.session"}}"#
     /// Frames of one write of an unpaced load.
     private static let batch = 32
@@ -104,6 +114,9 @@ private final class LoadHandler: ChannelInboundHandler, ChannelOutboundHandler {
         switch event {
         case is Opening:
             context.writeAndFlush(wrapOutboundOut(DeltaFrame.webSocketFrame(Array(Self.created.utf8))), promise: nil)
+        case let frames as Frames:
+            for event in frames.events { context.write(wrapOutboundOut(DeltaFrame.webSocketFrame(Array(event.utf8))), promise: nil) }
+            context.flush()
         case let load as Load:
             self.load = load
             frame = DeltaFrame(bytes: load.frameBytes)

@@ -30,21 +30,16 @@ final class PreparedResponse: @unchecked Sendable {
             pointer = made
         case .stream(let source):
             let body = StreamBody(source)
-            // Retained; `releaseStreamBody` takes it back when libmicrohttpd destroys the response.
-            let context = Unmanaged.passRetained(body)
             // Chunked bodies are pulled straight into the connection's own memory; only HTTP/1.0's pass through this block.
-            let blockBytes = isHTTP10 ? 32 * 1024 : 1
-            guard
-                let made = MHD_create_response_from_callback(
-                    bridge_mhd_size_unknown, blockBytes, pullStreamBody, context.toOpaque(), releaseStreamBody)
-            else {
-                context.release()
-                body.release()
-                return nil
-            }
+            guard let made = Self.make(body, bytes: bridge_mhd_size_unknown, blockBytes: isHTTP10 ? Self.blockBytes : 1) else { return nil }
             // libmicrohttpd ends a chunked body that it did not send with the last chunk all the same, which the client would take for the
             // next response. Without chunked coding there is none, at the cost of the connection.
             if !hasBody { bridge_mhd_disable_chunked(made) }
+            stream = hasBody ? body : nil
+            pointer = made
+        case .sizedStream(let source, let bytes):
+            let body = StreamBody(source)
+            guard let made = Self.make(body, bytes: UInt64(bytes), blockBytes: Self.blockBytes) else { return nil }
             stream = hasBody ? body : nil
             pointer = made
         }
@@ -53,6 +48,20 @@ final class PreparedResponse: @unchecked Sendable {
                 logger.error("response header refused", metadata: ["bridge.http_header": "\(field.name)"])
             }
         }
+    }
+
+    private static let blockBytes = 32 * 1024
+
+    private static func make(_ body: StreamBody, bytes: UInt64, blockBytes: Int) -> OpaquePointer? {
+        // Retained; `releaseStreamBody` takes it back when libmicrohttpd destroys the response.
+        let context = Unmanaged.passRetained(body)
+        guard let made = MHD_create_response_from_callback(bytes, blockBytes, pullStreamBody, context.toOpaque(), releaseStreamBody)
+        else {
+            context.release()
+            body.release()
+            return nil
+        }
+        return made
     }
 
     deinit {

@@ -21,4 +21,7 @@ package enum ResponseBody: Sendable {
     case bytes([UInt8])
     /// Pulled while it is sent; chunked for HTTP/1.1, ended by closing the connection for HTTP/1.0.
     case stream(any ResponseStream)
+    /// Pulled likewise, its length in bytes known before: announced as `Content-Length`, also to HEAD. At least 1. A body that finishes
+    /// before it has given them all cuts the connection.
+    case sizedStream(any ResponseStream, bytes: Int)
 }

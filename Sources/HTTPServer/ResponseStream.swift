@@ -21,6 +21,8 @@ package enum StreamPull: Sendable, Equatable {
     case waiting
     /// The body is complete.
     case finished
+    /// The rest cannot be had. The connection is cut, so that the client does not take for all what it has.
+    case failed
 }
 
 /// Has a sleeping body pulled again.

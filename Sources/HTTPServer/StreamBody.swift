@@ -39,6 +39,9 @@ final class StreamBody: Sendable {
             case .finished:
                 state.withLockedValue { $0.machine.finished() }
                 return bridge_mhd_end_of_stream
+            case .failed:
+                state.withLockedValue { $0.machine.finished() }
+                return bridge_mhd_end_with_error
             case .waiting:
                 let action = state.withLockedValue { state in
                     let action = state.machine.pullFoundNothing()

@@ -23,6 +23,23 @@ package struct AudioFormat: Sendable, Equatable {
         }
     }
 
+    /// - Parameter encoding: as stored with kept audio.
+    package init?(encoding: String) {
+        let parts = encoding.split(separator: "/")
+        guard parts.count == 2, let rate = Int(parts[1]), (1...768_000).contains(rate) else { return nil }
+        switch parts[0] {
+        case "g711_ulaw", "g711_alaw": self.init(name: String(parts[0]), bytesPerSample: 1, samplesPerSecond: rate)
+        case "pcm16": self.init(name: "pcm16", bytesPerSample: 2, samplesPerSecond: rate)
+        default: return nil
+        }
+    }
+
+    init(name: String, bytesPerSample: Int, samplesPerSecond: Int) {
+        self.name = name
+        self.bytesPerSample = bytesPerSample
+        self.samplesPerSecond = samplesPerSecond
+    }
+
     package func milliseconds(bytes: Int) -> Int {
         bytes * 1_000 / bytesPerSecond
     }
@@ -35,11 +52,20 @@ package struct AudioFormat: Sendable, Equatable {
         format(of: record, beta: "output_audio_format", ga: "output", usualRate: profile.outputRate)
     }
 
+    /// The output format that a session or response object states; nil if it states none.
+    static func output(statedBy object: JSON?, _ profile: UpstreamProfile) -> AudioFormat? {
+        object.flatMap { format(statedBy: $0, beta: "output_audio_format", ga: "output", usualRate: profile.outputRate) }
+    }
+
     private static func format(of record: SessionRecord, beta: String, ga: String, usualRate: Int) -> AudioFormat {
-        let pcm16 = AudioFormat(name: "pcm16", bytesPerSample: 2, samplesPerSecond: usualRate)
-        guard let session = record.configuration.flatMap({ try? JSON.parse($0, maximumDepth: 256) }) else { return pcm16 }
-        let nested = session["audio"]?[ga]?["format"]
-        switch session[beta]?.string ?? nested?["type"]?.string {
+        record.configuration.flatMap { try? JSON.parse($0, maximumDepth: 256) }
+            .flatMap { format(statedBy: $0, beta: beta, ga: ga, usualRate: usualRate) }
+            ?? AudioFormat(name: "pcm16", bytesPerSample: 2, samplesPerSecond: usualRate)
+    }
+
+    private static func format(statedBy object: JSON, beta: String, ga: String, usualRate: Int) -> AudioFormat? {
+        let nested = object["audio"]?[ga]?["format"]
+        switch object[beta]?.string ?? nested?["type"]?.string {
         case let name? where name == "g711_ulaw" || name == "g711_alaw" || name == "audio/pcmu" || name == "audio/pcma":
             return AudioFormat(name: name, bytesPerSample: 1, samplesPerSecond: 8_000)
         case let name?:
@@ -47,7 +73,7 @@ package struct AudioFormat: Sendable, Equatable {
             let stated = nested?["rate"]?.int ?? usualRate
             return AudioFormat(name: name, bytesPerSample: 2, samplesPerSecond: (1...768_000).contains(stated) ? stated : usualRate)
         case nil:
-            return pcm16
+            return nil
         }
     }
 }

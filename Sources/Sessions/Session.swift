@@ -69,6 +69,9 @@ package actor Session {
     /// What is stored of it, as of the last event enqueued.
     package var record: SessionRecord { machine.record }
     package var inputFormat: AudioFormat { AudioFormat.input(of: machine.record, machine.profile) }
+    package var outputFormat: AudioFormat { AudioFormat.output(of: machine.record, machine.profile) }
+    /// What a session or response object of its upstream says that the assistant's audio is; nil if it does not say.
+    package func outputFormat(statedBy object: JSON?) -> AudioFormat? { AudioFormat.output(statedBy: object, machine.profile) }
     package var itemCount: Int { machine.projection.itemCount }
     package var activeResponseID: String? { machine.projection.activeResponse?.id }
     package var lastPosition: EventPosition { history.position(ofSeq: machine.lastSeq) }

@@ -62,6 +62,8 @@ struct ReadmeTests {
             ]
         ),
         ("transcription", ["event: conversation.item.input_audio_transcription.completed"]),
+        ("hear", [#""output_audio":{"format":"audio/wav","href":"/v1/sessions/rts_"#, "RIFF", "evening.wav"]),
+        ("only words, only speech", ["1, 2, 3, 4, 5, 6, 7, 8, 9, 10", "night.wav"]),
         ("cancel", [#""status":"cancelled""#]),
         ("queue", [#""status":"queued""#, #""output_text":"me first""#]),
         ("interrupt", [#""object":"realtime.interruption""#, #""status":"cancelled""#, #""audio_end_ms":"#]),

@@ -21,7 +21,7 @@ struct APIFixture: Sendable {
 
     /// In front of the simulator.
     static func run(
-        dialect: Dialect = .beta, deltaDelay: Duration = .zero, retainedBytes: Int = 256 << 20,
+        dialect: Dialect = .beta, deltaDelay: Duration = .zero, storage: EventLogConfiguration = EventLogConfiguration(storage: .memory),
         configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
@@ -34,21 +34,18 @@ struct APIFixture: Sendable {
         let address = try await simulator.start()
         let connector = NIOUpstreamConnector(group: group, logger: logger)
         try await run(
-            connector: connector, url: address.url, dialect: dialect, keepsPayloads: true, retainedBytes: retainedBytes,
-            configure: configure, body)
+            connector: connector, url: address.url, dialect: dialect, storage: storage, keepsPayloads: true, configure: configure, body)
         await simulator.stop()
     }
 
     static func run(
         connector: any UpstreamConnecting, url: String = "ws://scripted", dialect: Dialect = .beta,
         limits: SessionLimits = SessionLimits(), others: [UpstreamConfiguration] = [], pool: [UpstreamPoolStatus] = [],
-        keepsPayloads: Bool = false, retainedBytes: Int = 256 << 20,
+        storage: EventLogConfiguration = EventLogConfiguration(storage: .memory), keepsPayloads: Bool = false,
         configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        var storage = EventLogConfiguration(storage: .memory)
-        storage.retainedBytesPerSession = retainedBytes
         let log = try EventLog.open(storage, logger: logger)
         let standard = UpstreamConfiguration(
             name: "u", url: url, dialect: dialect, tls: UpstreamTLS(), defaultModel: "gpt-realtime-2", apiKey: "server-key",
@@ -127,15 +124,20 @@ struct APIFixture: Sendable {
 struct APIAnswer: Sendable {
     let status: Int
     let headers: HTTPHeaders
-    let text: String
+    let bytes: [UInt8]
+    var text: String { String(decoding: bytes, as: UTF8.self) }
 
     init(_ response: Response) async throws {
         status = response.status
         headers = response.headers
         switch response.body {
-        case .none: text = ""
-        case .bytes(let bytes): text = String(decoding: bytes, as: UTF8.self)
-        case .stream(let stream): text = String(decoding: try await Self.read(stream), as: UTF8.self)
+        case .none: bytes = []
+        case .bytes(let given): bytes = given
+        case .stream(let stream): bytes = try await Self.read(stream)
+        case .sizedStream(let stream, let count):
+            let read = try await Self.read(stream)
+            #expect(read.count == count, "a body is as long as was announced")
+            bytes = read
         }
     }
 
@@ -144,14 +146,14 @@ struct APIAnswer: Sendable {
     var code: String? { error?["code"]?.string }
 
     private static func read(_ stream: any ResponseStream) async throws -> [UInt8] {
-        let body = try #require(stream as? EventStreamBody)
+        let body = stream
         let (wakes, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        body.opened { waker.yield() }
+        body.opened(StreamWaker { waker.yield() })
         defer { body.closed() }
         return try await withThrowingTaskGroup(of: [UInt8].self) { group in
             group.addTask {
                 var bytes: [UInt8] = []
-                for await _ in wakes where pull(body, into: &bytes) { break }
+                for await _ in wakes where try pull(body, into: &bytes) { break }
                 return bytes
             }
             group.addTask {
@@ -166,7 +168,7 @@ struct APIAnswer: Sendable {
     }
 
     /// True at the end.
-    private static func pull(_ body: EventStreamBody, into bytes: inout [UInt8]) -> Bool {
+    private static func pull(_ body: any ResponseStream, into bytes: inout [UInt8]) throws -> Bool {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4_096, alignment: 8)
         defer { buffer.deallocate() }
         while true {
@@ -174,7 +176,13 @@ struct APIAnswer: Sendable {
             case .wrote(let count): bytes += buffer[..<count]
             case .waiting: return false
             case .finished: return true
+            case .failed: throw BodyCut(received: bytes)
             }
         }
     }
+}
+
+/// A body ended in a failure, as a cut connection shows it.
+struct BodyCut: Error {
+    let received: [UInt8]
 }

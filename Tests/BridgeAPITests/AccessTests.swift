@@ -147,7 +147,8 @@ import Testing
             #expect((missing.headers["access-control-allow-origin"] != nil) == row.isCORS)
             #expect(
                 missing.headers["access-control-expose-headers"]
-                    == (row.isCORS ? "location, retry-after, x-request-id, idempotent-replayed" : nil))
+                    == (row.isCORS
+                        ? "location, retry-after, x-request-id, idempotent-replayed, accept-ranges, content-range, etag" : nil))
         }
     }
 

@@ -78,7 +78,9 @@ import Testing
     }
 
     @Test func whatIsOlderThanWhatIsKeptIsGone() async throws {
-        try await APIFixture.run(retainedBytes: 4_000) { bridge in
+        var storage = EventLogConfiguration(storage: .memory)
+        storage.retainedBytesPerSession = 4_000
+        try await APIFixture.run(storage: storage) { bridge in
             let id = try await bridge.newSession()
             let path = "/v1/sessions/\(id)/responses"
             let first = try await bridge.send("POST", path, #"{"input":"say one","modalities":["text"]}"#).json?["id"]?.string ?? ""

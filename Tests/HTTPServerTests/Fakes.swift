@@ -47,6 +47,7 @@ final class TestStream: ResponseStream {
     private struct State {
         var bytes: [UInt8] = []
         var isFinished = false
+        var hasFailed = false
         var counts = Counts()
         var pulls = 0
         var waker: StreamWaker?
@@ -77,6 +78,14 @@ final class TestStream: ResponseStream {
         waker?.wake()
     }
 
+    func fail() {
+        let waker = state.withLockedValue { state in
+            state.hasFailed = true
+            return state.waker
+        }
+        waker?.wake()
+    }
+
     func wake() { state.withLockedValue { $0.waker }?.wake() }
 
     func opened(_ waker: StreamWaker) {
@@ -91,7 +100,7 @@ final class TestStream: ResponseStream {
         let pull = state.withLockedValue { state -> StreamPull in
             state.pulls += 1
             let count = min(buffer.count, state.bytes.count)
-            guard count > 0 else { return state.isFinished ? .finished : .waiting }
+            guard count > 0 else { return state.hasFailed ? .failed : state.isFinished ? .finished : .waiting }
             buffer.copyBytes(from: state.bytes[..<count])
             state.bytes.removeFirst(count)
             return .wrote(count)

@@ -28,6 +28,57 @@ struct StreamTests {
         }
     }
 
+    @Test func aBodyOfKnownLengthIsAnnouncedAndSleepsLikeOthers() async throws {
+        let streams = [TestStream(), TestStream(), TestStream()]
+        let next = NIOLockedValueBox(streams)
+        let handler = TestHandler { _ in
+            Response(status: 200, body: .sizedStream(next.withLockedValue { $0.removeFirst() }, bytes: 10))
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
+            let head = try client.readHead()
+            #expect(head.headers["content-length"] == "10" && head.headers["transfer-encoding"] == nil)
+            try streams[0].closedLatch.wait("the end of what was only asked about")
+            #expect(streams[0].counts == .init(opened: 0, closed: 1))
+            // On the same connection, since HEAD has left nothing behind.
+            for stream in streams.dropFirst() {
+                try client.send(Self.get)
+                try stream.waitingLatch.wait("the first pull")
+                stream.feed("0123")
+                try stream.waitingLatch.wait("the pull after the first bytes")
+                stream.feed("456789")
+                let response = try client.readResponse()
+                #expect(response.text == "0123456789" && response.headers["content-length"] == "10")
+                try stream.closedLatch.wait("the stream's end")
+                #expect(stream.counts == .init(opened: 1, closed: 1))
+            }
+        }
+    }
+
+    /// A client must not take for all what is not.
+    @Test(arguments: [false, true], [false, true])
+    func aBodyThatCannotGoOnCutsTheConnection(isSized: Bool, fails: Bool) async throws {
+        // The clean end of a body of unknown length is no failure.
+        guard isSized || fails else { return }
+        let stream = TestStream()
+        let handler = TestHandler { _ in
+            Response(status: 200, body: isSized ? .sizedStream(stream, bytes: 10) : .stream(stream))
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send(Self.get)
+            _ = try client.readHead()
+            try stream.waitingLatch.wait("the first pull")
+            stream.feed("0123")
+            try stream.waitingLatch.wait("the pull after the first bytes")
+            if fails { stream.fail() } else { stream.finish() }
+            let rest = try client.readToEnd()
+            #expect(rest.contains("0123") && !rest.hasSuffix("0\r\n\r\n"), "\(rest)")
+            try stream.closedLatch.wait("the stream's end")
+        }
+    }
+
     @Test func afterAFinishedStreamTheConnectionIsUsedAgain() async throws {
         let handler = TestHandler { _ in
             let stream = TestStream()

@@ -11,8 +11,8 @@ struct BrowserRules: Sendable {
 
     private static let loopbackHosts = ["localhost", "127.0.0.1", "[::1]"]
     private static let allowedHeaders =
-        "authorization, content-type, idempotency-key, last-event-id, openai-beta, prefer, x-request-id"
-    private static let exposedHeaders = "location, retry-after, x-request-id, idempotent-replayed"
+        "authorization, content-type, idempotency-key, if-range, last-event-id, openai-beta, prefer, range, x-request-id"
+    private static let exposedHeaders = "location, retry-after, x-request-id, idempotent-replayed, accept-ranges, content-range, etag"
 
     /// - Throws: 403.
     func check(_ head: RequestHead) throws(APIError) {

@@ -73,11 +73,12 @@ enum ErrorTable {
     }
 
     /// A response that ended as `failed`: never a 200 that hides it, and never to be repeated without being asked, since it was paid.
-    static func answer(toFailedResponse error: RealtimeError, eventID: String) -> APIError {
+    /// - Parameter eventID: of the client event that asked for it; nil if that is not what is being answered.
+    static func answer(toFailedResponse error: RealtimeError, eventID: String?) -> APIError {
         if error.code == SessionError.Code.upstreamLost.rawValue {
             return APIError(
-                .badGateway, type: error.type, code: SessionError.Code.upstreamLost.rawValue, error.message, eventID: callers(eventID),
-                retry: .never)
+                .badGateway, type: error.type, code: SessionError.Code.upstreamLost.rawValue, error.message,
+                eventID: eventID.map(callers), retry: .never)
         }
         var answer = answer(to: error, status: isLimit(error) ? .tooManyRequests : .badGateway, eventID: eventID)
         answer.retry = .never

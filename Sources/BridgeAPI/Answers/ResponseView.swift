@@ -15,7 +15,7 @@ enum ResponseView {
     }
 
     /// Text and transcripts of all content parts, in their order; both spellings of the protocol keep them in these fields.
-    private static func words(of response: JSON) -> String {
+    static func words(of response: JSON) -> String {
         var words = ""
         for item in response["output"]?.elements ?? [] {
             for part in item["content"]?.elements ?? [] {
@@ -23,5 +23,13 @@ enum ResponseView {
             }
         }
         return words
+    }
+
+    /// Ids of the output items that say something aloud.
+    static func spokenItems(of response: JSON) -> [String] {
+        (response["output"]?.elements ?? []).compactMap { item in
+            let isSpoken = item["content"]?.elements.contains { ["audio", "output_audio"].contains($0["type"]?.string) } ?? false
+            return isSpoken ? item["id"]?.string : nil
+        }
     }
 }

@@ -8,15 +8,22 @@ enum ResponseRoutes {
     static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         let asked = try NewResponse(BodyFields(try await call.body.collect()), dialect: commands.view.shown)
-        try refuseUnavailableForm(Accept(call.head))
         let isStreamed = asked.isStreamed || call.accepts("text/event-stream")
-        if isStreamed, asked.isInBackground {
+        let form = call.accepts("text/event-stream") ? nil : ProducedForm(Accept(call.head))
+        if isStreamed || form != nil, asked.isInBackground {
             throw APIError(
                 .badRequest, code: "invalid_value", "'background' and a stream, by 'stream' or by Accept, exclude each other.",
                 param: "background")
         }
+        if isStreamed, form != nil {
+            throw APIError(
+                .badRequest, code: "invalid_value", "'stream' asks for events, and Accept for words or speech alone.", param: "stream")
+        }
         // Before anything is sent: a refusal for want of a place tells clients to repeat the request.
-        let seat = isStreamed ? try api.streams.seat(in: commands.session.history) : nil
+        let seat =
+            isStreamed
+            ? try api.streams.seat(in: commands.session.history) : form != nil ? try ProducedAnswers.seat(commands) : nil
+        let begun = ContinuousClock.now
         let response = try await commands.ask(for: asked)
         let receipt = response.response
         let isReceiptEnough = asked.isInBackground || (call.prefer.isAsync && call.prefer.wait == nil)
@@ -35,28 +42,36 @@ enum ResponseRoutes {
             return Commands.accepted(receipt, inside: "response", isQueued: await commands.session.isQueued(receipt))
         }
         if let seat {
-            var response = stream(event, position, in: seat, commands)
+            var response =
+                if let form { try await produced(event, form, in: seat, receipt, commands, since: begun) } else {
+                    stream(event, position, in: seat, commands)
+                }
             Warnings.add(receipt.leftOut, inside: "response", to: &response)
             return response
         }
         if asked.isInBackground {
-            var response = Response.json(view(event, commands, receipt), status: 202)
-            response.headers.add("location", "/v1/sessions/\(commands.session.id)/responses/\(event.responseID ?? "")")
+            var response = Response.json(try await view(event, commands, receipt), status: 202)
+            response.headers.add("location", place(of: event, commands))
             return response
         }
-        return try answer(to: event, receipt, commands)
+        return try await answer(to: event, receipt, commands)
     }
 
-    /// Words alone and speech alone come later; who asks for nothing else must not be given JSON for a player.
-    private static func refuseUnavailableForm(_ accept: Accept) throws(APIError) {
-        let available = ["application/json", "text/event-stream"]
-        guard !accept.takesAnything, accept.first(of: available) == nil,
-            let type = accept.first(of: ["text/plain", "audio/wav", "audio/pcm"])
-        else { return }
-        throw APIError(
-            .badRequest, code: "form_not_available",
-            "A response as '\(type)' is not available yet; accept \(available[0]) or \(available[1]).",
-            param: "accept")
+    private static func place(of created: ServerEvent, _ commands: Commands) -> String {
+        "/v1/sessions/\(commands.session.id)/responses/\(created.responseID ?? "")"
+    }
+
+    /// Only its words or its speech, from the first byte on. The address of the rest stands in `location`.
+    private static func produced(
+        _ created: ServerEvent, _ form: ProducedForm, in seat: StreamSeat, _ receipt: CommandReceipt, _ commands: Commands,
+        since begun: ContinuousClock.Instant
+    ) async throws -> Response {
+        let limit = commands.call.prefer.limit(default: Commands.defaultResponseWait)
+        var response = try await ProducedAnswers(commands: commands).response(
+            created.responseID ?? "", form, in: seat, eventID: receipt.eventID,
+            wait: max(.zero, limit - (ContinuousClock.now - begun)))
+        response.headers.add("location", place(of: created, commands))
+        return response
     }
 
     /// The response was refused: what was added for it goes again, and the error says what became of it.
@@ -116,25 +131,34 @@ enum ResponseRoutes {
         return try await commands.api.streams.respond(to: request, of: commands.history)
     }
 
-    private static func answer(to done: ServerEvent, _ receipt: CommandReceipt, _ commands: Commands) throws(APIError) -> Response {
+    private static func answer(to done: ServerEvent, _ receipt: CommandReceipt, _ commands: Commands) async throws -> Response {
         let response = done.json["response"]
         if response?["status"]?.string == "failed" {
             throw ErrorTable.answer(toFailedResponse: RealtimeError(response?["status_details"]?["error"]), eventID: receipt.eventID)
         }
-        return .json(view(done, commands, receipt))
+        return .json(try await view(done, commands, receipt))
     }
 
-    private static func view(_ event: ServerEvent, _ commands: Commands, _ receipt: CommandReceipt) -> JSONValue {
+    private static func view(_ event: ServerEvent, _ commands: Commands, _ receipt: CommandReceipt) async throws -> JSONValue {
         ResponseView.value(
             event.json["response"].map { Array($0.lexeme) } ?? Array("null".utf8), in: commands.view,
-            Warnings.members(receipt.leftOut, inside: "response"))
+            try await ProducedAnswers(commands: commands).audioMember(of: event.json["response"])
+                + Warnings.members(receipt.leftOut, inside: "response"))
+    }
+
+    private static func view(_ response: ResponseRecord, _ commands: Commands) async throws -> JSONValue {
+        let object = try? JSON.parse(response.json, maximumDepth: 256, refusingDuplicates: false)
+        return ResponseView.value(
+            response.json, in: commands.view, try await ProducedAnswers(commands: commands).audioMember(of: object))
     }
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let page = try PageQuery(call, ascending: true)
         let commands = try await Commands(api, call)
         let (responses, hasMore) = page.cut(try await api.log.responses(of: commands.session.id), id: \.id)
-        return .json(ListObject.value(responses.map { ($0.id, ResponseView.value($0.json, in: commands.view)) }, hasMore: hasMore))
+        var shown: [(String, JSONValue)] = []
+        for response in responses { shown.append((response.id, try await view(response, commands))) }
+        return .json(ListObject.value(shown, hasMore: hasMore))
     }
 
     static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
@@ -144,11 +168,15 @@ enum ResponseRoutes {
         if !isStreamed, call.query("after") != nil {
             throw APIError(.badRequest, code: "invalid_value", "'after' is for a stream: add 'stream=true'.", param: "after")
         }
+        if !isStreamed, let form = ProducedForm(Accept(call.head)) {
+            return try await ProducedAnswers(commands: commands).response(
+                id, form, in: try ProducedAnswers.seat(commands), wait: .seconds(Commands.defaultResponseWait))
+        }
         guard let response = try await api.log.response(id, of: commands.session.id) else {
             throw SessionError(.responseNotFound, "there is no response '\(id.prefix(64))' in this session")
         }
         if isStreamed { return try await stream(response, commands) }
-        return .json(ResponseView.value(response.json, in: commands.view))
+        return .json(try await view(response, commands))
     }
 
     static func cancel(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
@@ -157,6 +185,6 @@ enum ResponseRoutes {
         let event = ClientEventBody.make(.responseCancel, [("response_id", .string(call.parameter("response")))])
         let (receipt, result) = try await commands.perform(event, until: .finished)
         guard case .confirmed(let done, _) = result else { return Commands.accepted(receipt) }
-        return .json(view(done, commands, receipt))
+        return .json(try await view(done, commands, receipt))
     }
 }

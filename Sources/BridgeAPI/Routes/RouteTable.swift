@@ -20,6 +20,7 @@ enum RouteTable {
         Route(
             .post, session + "/items/{item}/truncate", "truncateItem", query: dialect, body: .json, honoursPrefer: true,
             handler: ItemRoutes.truncate),
+        Route(.get, session + "/items/{item}/audio", "getItemAudio", query: dialect, handler: AudioRoutes.item),
 
         Route(
             .post, session + "/input_audio", "appendInputAudio", query: dialect, body: .json, honoursPrefer: true,
@@ -36,6 +37,7 @@ enum RouteTable {
         Route(
             .get, session + "/responses/{response}", "getResponse", query: ["stream", "after"] + dialect, isEventStream: true,
             handler: ResponseRoutes.get),
+        Route(.get, session + "/responses/{response}/audio", "getResponseAudio", query: dialect, handler: AudioRoutes.response),
         Route(
             .post, session + "/responses/{response}/cancel", "cancelResponse", query: dialect, body: .json, honoursPrefer: true,
             handler: ResponseRoutes.cancel),

@@ -31,6 +31,8 @@ final class StreamRegistry: Sendable {
     private struct State {
         var gauges = Gauges()
         var perSession: [String: Int] = [:]
+        /// Of those, the ones that are no viewers.
+        var listeners: [String: Int] = [:]
         var nextNumber = 0
         var members: [Int: any StreamMember] = [:]
         /// Who is due in which second of this registry's life.
@@ -82,8 +84,10 @@ final class StreamRegistry: Sendable {
     }
 
     /// A place for one stream of that session, free again once the seat is left or forgotten.
+    /// - Parameter isViewer: it is an event stream; not for one answer that is read while it is produced, whose end would otherwise be
+    ///   taken for the last viewer's going.
     /// - Throws: ``StreamRefusal``; coming back later helps.
-    func admit(session: String) throws(StreamRefusal) -> StreamSeat {
+    func admit(session: String, isViewer: Bool = true) throws(StreamRefusal) -> StreamSeat {
         let outcome: Result<Int, StreamRefusal> = state.withLockedValue { state in
             let ofSession = state.perSession[session, default: 0]
             let refusal: StreamRefusal? =
@@ -104,12 +108,16 @@ final class StreamRegistry: Sendable {
             state.gauges.open += 1
             state.gauges.opened += 1
             state.nextNumber += 1
-            state.viewerChanges.insert(session)
+            if isViewer {
+                state.viewerChanges.insert(session)
+            } else {
+                state.listeners[session, default: 0] += 1
+            }
             return .success(state.nextNumber)
         }
-        if case .success = outcome { viewersChanged.yield() }
+        if case .success = outcome, isViewer { viewersChanged.yield() }
         let age = configuration.maximumAge * (0.8 + 0.2 * random())
-        return StreamSeat(registry: self, number: try outcome.get(), session: session, age: age)
+        return StreamSeat(registry: self, number: try outcome.get(), session: session, isViewer: isViewer, age: age)
     }
 
     /// Every open stream ends at once with a `retry:`, between two frames; new ones are refused.
@@ -142,7 +150,7 @@ final class StreamRegistry: Sendable {
     }
 
     func viewers(of session: String) -> Int {
-        state.withLockedValue { $0.perSession[session, default: 0] }
+        state.withLockedValue { $0.perSession[session, default: 0] - $0.listeners[session, default: 0] }
     }
 
     // MARK: The seats' calls
@@ -156,15 +164,20 @@ final class StreamRegistry: Sendable {
         if mustDrain { member.drain() }
     }
 
-    func leave(_ number: Int, session: String) {
+    func leave(_ number: Int, session: String, isViewer: Bool) {
         let member = state.withLockedValue { state in
             state.gauges.open -= 1
             let left = state.perSession[session, default: 0] - 1
             state.perSession[session] = left > 0 ? left : nil
-            if !state.isDraining { state.viewerChanges.insert(session) }
+            if !isViewer {
+                let left = state.listeners[session, default: 0] - 1
+                state.listeners[session] = left > 0 ? left : nil
+            } else if !state.isDraining {
+                state.viewerChanges.insert(session)
+            }
             return state.members.removeValue(forKey: number)
         }
-        viewersChanged.yield()
+        if isViewer { viewersChanged.yield() }
         // Let go outside of the lock: it may be the last reference.
         withExtendedLifetime(member) {}
     }
@@ -209,14 +222,16 @@ final class StreamSeat: Sendable {
     private let registry: StreamRegistry
     private let number: Int
     private let session: String
+    private let isViewer: Bool
     private let hasLeft = NIOLockedValueBox(false)
     /// How long the stream may live.
     let age: Duration
 
-    fileprivate init(registry: StreamRegistry, number: Int, session: String, age: Duration) {
+    fileprivate init(registry: StreamRegistry, number: Int, session: String, isViewer: Bool, age: Duration) {
         self.registry = registry
         self.number = number
         self.session = session
+        self.isViewer = isViewer
         self.age = age
     }
 
@@ -237,7 +252,7 @@ final class StreamSeat: Sendable {
             defer { hasLeft = true }
             return !hasLeft
         }
-        if isFirst { registry.leave(number, session: session) }
+        if isFirst { registry.leave(number, session: session, isViewer: isViewer) }
     }
 }
 

@@ -82,23 +82,25 @@ final class TestPuller: Sendable {
     private struct State {
         var received: [UInt8] = []
         var isFinished = false
+        var hasFailed = false
     }
 
-    private let body: EventStreamBody
+    private let body: any ResponseStream
     private let bufferBytes: Int
     private let bell = DispatchSemaphore(value: 0)
     private let state = NIOLockedValueBox(State())
 
-    init(_ body: EventStreamBody, bufferBytes: Int = 20 * 1024) {
+    init(_ body: any ResponseStream, bufferBytes: Int = 20 * 1024) {
         self.body = body
         self.bufferBytes = bufferBytes
         let bell = bell
-        body.opened { bell.signal() }
+        body.opened(StreamWaker { bell.signal() })
     }
 
     var text: String { state.withLockedValue { String(decoding: $0.received, as: UTF8.self) } }
     var bytes: [UInt8] { state.withLockedValue { $0.received } }
     var isFinished: Bool { state.withLockedValue { $0.isFinished } }
+    var hasFailed: Bool { state.withLockedValue { $0.hasFailed } }
 
     func close() { body.closed() }
 
@@ -112,6 +114,7 @@ final class TestPuller: Sendable {
                     state.received += buffer[..<count]
                 }
                 if pull == .finished { state.isFinished = true }
+                if pull == .failed { state.hasFailed = true }
             }
             return pull
         }
@@ -132,7 +135,7 @@ final class TestPuller: Sendable {
                 let deadline = DispatchTime.now() + seconds
                 while true {
                     let text = self.drain()
-                    if self.isFinished || isEnough(text) { return continuation.resume(returning: true) }
+                    if self.isFinished || self.hasFailed || isEnough(text) { return continuation.resume(returning: true) }
                     guard self.bell.wait(timeout: deadline) == .success else { return continuation.resume(returning: false) }
                 }
             }

@@ -25,6 +25,20 @@ import Testing
         #expect(registry.viewers(of: "a") == 1)
     }
 
+    /// Whoever hears one answer and goes has not left the session, and its settings must not be carried out for it.
+    @Test func whoReadsOneAnswerTakesAPlaceAndIsNoViewer() throws {
+        let registry = StreamRegistry(configuration: .init(perSession: 2))
+        let seat = try registry.admit(session: "a", isViewer: false)
+        #expect(registry.viewers(of: "a") == 0 && registry.gauges.open == 1)
+        let viewer = try registry.admit(session: "a")
+        #expect(registry.viewers(of: "a") == 1 && registry.takeViewerChanges() == ["a"])
+        #expect(throws: StreamRefusal.tooManyOfSession(limit: 2)) { try registry.admit(session: "a", isViewer: false) }
+        seat.leave()
+        #expect(registry.viewers(of: "a") == 1 && registry.takeViewerChanges().isEmpty && registry.gauges.open == 1)
+        viewer.leave()
+        #expect(registry.viewers(of: "a") == 0 && registry.takeViewerChanges() == ["a"])
+    }
+
     @Test func whoIsRefusedIsNoViewer() throws {
         let registry = StreamRegistry(configuration: .init(perSession: 0))
         #expect(throws: StreamRefusal.self) { try registry.admit(session: "a") }

@@ -1,0 +1,108 @@
+import EventLog
+import NIOConcurrencyHelpers
+
+/// Goes through a machine's events beforehand, without writing anything: how much there is, or whether there will be anything.
+struct ProducedWalk {
+    private let history: SessionHistory
+    private let selection: ProducedSelection
+    private(set) var machine: ProducedMachine
+    private var held: [LoggedEvent] = []
+    private var taken = 0
+
+    init(_ machine: ProducedMachine, of selection: ProducedSelection, in history: SessionHistory) {
+        self.machine = machine
+        self.selection = selection
+        self.history = history
+    }
+
+    enum Outcome: Equatable {
+        /// All was there.
+        case ended
+        /// The rest is still to come.
+        case caughtUp
+        /// Events are missing.
+        case failed
+    }
+
+    /// As far as there are events. A page of them is in memory at a time.
+    mutating func go() async throws(EventLogError) -> Outcome {
+        while true {
+            switch machine.next() {
+            case .finish: return .ended
+            case .fail, .wait: return .failed
+            case .event(let seq):
+                if taken == held.count || held[taken].position.seq != seq + 1, let outcome = try await refill(after: seq) { return outcome }
+                _ = machine.offered(held[taken].position.seq, selection.read(held[taken]))
+                taken += 1
+            }
+        }
+    }
+
+    /// Why there is no event; nil if there is.
+    private mutating func refill(after seq: Int) async throws(EventLogError) -> Outcome? {
+        taken = 0
+        held = []
+        switch history.window(after: seq, maximumBytes: ProducedBody.pageBytes) {
+        case .events(let events): held = events
+        case .caughtUp: return .caughtUp
+        case .ended: return .failed
+        case .behind: held = try await history.page(after: seq, limit: ProducedBody.pageEvents, maximumBytes: ProducedBody.pageBytes)
+        }
+        return held.isEmpty ? .failed : nil
+    }
+
+    enum Beginning: Equatable {
+        /// There is something, and these cuts of items were found beside it.
+        case something(cuts: [String: Int])
+        /// It has ended without anything, or has gone.
+        case nothing
+        /// The time is over.
+        case late
+    }
+
+    /// Waits for the first bytes, for their end, or for the limit.
+    func beginning(within limit: Duration) async throws -> Beginning {
+        let bell = HistoryBell(history)
+        defer { bell.close() }
+        return try await withThrowingTaskGroup(of: Beginning.self) { group in
+            group.addTask {
+                var walk = self
+                while true {
+                    let outcome = try await walk.go()
+                    if walk.machine.produced.values.contains(where: { $0 > 0 }) { return .something(cuts: walk.machine.cuts) }
+                    guard outcome == .caughtUp else { return .nothing }
+                    guard await bell.rings() else { return .late }
+                }
+            }
+            group.addTask {
+                try? await Task.sleep(for: limit)
+                return .late
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? .late
+        }
+    }
+}
+
+/// Tells one waiting task of new events of a session.
+private final class HistoryBell: Sendable {
+    private let history: SessionHistory
+    private let rung: AsyncStream<Void>
+    private let subscription: SubscriptionToken
+
+    /// The newest ring is enough: whoever hears it looks at the history.
+    init(_ history: SessionHistory) {
+        self.history = history
+        let (rung, ringer) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.rung = rung
+        subscription = history.subscribe { ringer.yield() }
+    }
+
+    /// False once the task is cancelled.
+    func rings() async -> Bool {
+        for await _ in rung { return true }
+        return false
+    }
+
+    func close() { history.unsubscribe(subscription) }
+}
