@@ -37,7 +37,9 @@ package struct AudioFormat: Sendable, Equatable {
 
     private static func format(of record: SessionRecord, beta: String, ga: String, usualRate: Int) -> AudioFormat {
         let pcm16 = AudioFormat(name: "pcm16", bytesPerSample: 2, samplesPerSecond: usualRate)
-        guard let session = record.configuration.flatMap({ try? JSON.parse($0, maximumDepth: 256) }) else { return pcm16 }
+        guard let session = record.configuration.flatMap({ try? JSON.parse($0, maximumDepth: 256, refusingDuplicates: false) }) else {
+            return pcm16
+        }
         let nested = session["audio"]?[ga]?["format"]
         switch session[beta]?.string ?? nested?["type"]?.string {
         case let name? where name == "g711_ulaw" || name == "g711_alaw" || name == "audio/pcmu" || name == "audio/pcma":

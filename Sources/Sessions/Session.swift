@@ -69,6 +69,11 @@ package actor Session {
     /// What is stored of it, as of the last event enqueued.
     package var record: SessionRecord { machine.record }
     package var inputFormat: AudioFormat { AudioFormat.input(of: machine.record, machine.profile) }
+    /// The kind of its voice detection, `server_vad` or `semantic_vad`; nil if it is off, or not known.
+    package var voiceDetection: String? {
+        let session = record.configuration.flatMap { try? JSON.parse($0, maximumDepth: 256, refusingDuplicates: false) }
+        return (session?["audio"]?["input"]?["turn_detection"] ?? session?["turn_detection"])?["type"]?.string
+    }
     package var itemCount: Int { machine.projection.itemCount }
     package var activeResponseID: String? { machine.projection.activeResponse?.id }
     package var lastPosition: EventPosition { history.position(ofSeq: machine.lastSeq) }
