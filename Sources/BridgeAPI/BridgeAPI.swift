@@ -115,6 +115,8 @@ package final class BridgeAPI: HTTPHandler {
 
     private func answer(_ call: APICall) async -> Response {
         do {
+            // Before anything is done: not every handler has something to show.
+            _ = try call.dialect()
             var response = try await call.route.handler(self, call)
             if call.route.honoursPrefer, let applied = call.prefer.applied { response.headers.add("preference-applied", applied) }
             return response

@@ -58,7 +58,7 @@ package struct AudioFormat: Sendable, Equatable {
     }
 
     private static func format(of record: SessionRecord, beta: String, ga: String, usualRate: Int) -> AudioFormat {
-        record.configuration.flatMap { try? JSON.parse($0, maximumDepth: 256) }
+        record.configuration.flatMap { try? JSON.parse($0, maximumDepth: 256, refusingDuplicates: false) }
             .flatMap { format(statedBy: $0, beta: beta, ga: ga, usualRate: usualRate) }
             ?? AudioFormat(name: "pcm16", bytesPerSample: 2, samplesPerSecond: usualRate)
     }

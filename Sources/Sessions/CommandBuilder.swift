@@ -38,7 +38,10 @@ struct CommandBuilder {
         case .sessionUpdate, .transcriptionSessionUpdate:
             let session = try object(event, "session")
             var prepared = one(type, firstID, .sessionUpdate, ClientEvent(name: type, eventID: eventID, splicing: event))
-            prepared.commands[0].configuration = Array(session.lexeme)
+            // What kind of session it is says the event's name alone.
+            prepared.commands[0].configuration =
+                type == ClientEventName.transcriptionSessionUpdate.rawValue
+                ? SessionUpdate.naming(.transcription, in: session) : Array(session.lexeme)
             return prepared
         case .conversationItemCreate:
             return try createItem(event, eventID, firstID)

@@ -19,7 +19,8 @@ struct SeedingUpdates {
         let type: [(String, JSONValue)] =
             dialect == .ga ? [("type", .string((asked?["type"] ?? created["type"])?.string ?? "realtime"))] : []
         let named = configuration.map {
-            asked?["type"] == nil && !type.isEmpty ? SessionConfiguration.merge($0, with: JSONValue.object(type).bytes) : $0
+            if dialect == .beta { return SessionUpdate.without(type: $0) }
+            return asked?["type"] == nil && !type.isEmpty ? SessionConfiguration.merge($0, with: JSONValue.object(type).bytes) : $0
         }
 
         guard silencing, !isTranscription, let detection = TurnDetection(asked: asked, created: created), detection.answersByItself else {

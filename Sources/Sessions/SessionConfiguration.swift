@@ -19,10 +19,18 @@ enum SessionConfiguration {
     /// Objects whose members are updated one by one; every other value is replaced whole (PROTOCOL.md section 2: only what is
     /// present changes).
     private static let nested: Set<String> = ["audio", "audio.input", "audio.output"]
+    /// The same, as long as the kind of detection stays.
+    private static let voiceDetection: Set<String> = ["turn_detection", "audio.input.turn_detection"]
 
     static func merge(_ old: [UInt8]?, with new: [UInt8]) -> [UInt8] {
-        guard let old, let base = try? JSON.parse(old), let update = try? JSON.parse(new) else { return new }
-        return merged(base, update, path: "").bytes
+        guard let old else { return new }
+        return merged(JSON.parse(written: old), JSON.parse(written: new), path: "").bytes
+    }
+
+    private static func isMerged(_ update: JSON, into present: JSON, at place: String) -> Bool {
+        guard present.kind == .object, update.kind == .object else { return false }
+        guard voiceDetection.contains(place) else { return nested.contains(place) }
+        return update["type"] == nil || update["type"]?.string == present["type"]?.string
     }
 
     private static func merged(_ base: JSON, _ update: JSON, path: String) -> JSONValue {
@@ -30,7 +38,7 @@ enum SessionConfiguration {
         for (name, value) in update.members {
             let place = path.isEmpty ? name : "\(path).\(name)"
             var merged = JSONValue(value)
-            if nested.contains(place), let present = base[name], present.kind == .object, value.kind == .object {
+            if let present = base[name], isMerged(value, into: present, at: place) {
                 merged = self.merged(present, value, path: place)
             }
             if let index = members.firstIndex(where: { $0.0 == name }) {

@@ -88,7 +88,9 @@ package actor SessionDirectory {
             ClientEventTranslation(
                 SessionUpdate.event($0, of: kind, spelledIn: new.spelledIn), from: DialectView(of: upstream.dialect, in: new.spelledIn))
         }
-        let model = new.model ?? source?.record.model ?? (kind == .realtime ? upstream.usualModel : nil)
+        // Another vendor's server does not know the source's.
+        let inheritedModel = source?.record.upstreamName == upstream.name ? source?.record.model : nil
+        let model = new.model ?? inheritedModel ?? (kind == .realtime ? upstream.usualModel : nil)
         let connection: UpstreamConnection
         creating += 1
         defer { creating -= 1 }
@@ -118,7 +120,15 @@ package actor SessionDirectory {
             try? await log.deleteSession(session.id)
             throw error.shown(in: DialectView(of: upstream.dialect, in: new.spelledIn))
         }
-        return (session, update?.leftOut ?? [])
+        return (session, (source.map { inherited($0, upstream).leftOut } ?? []) + (update?.leftOut ?? []))
+    }
+
+    /// What a fork begins with of its source's configuration.
+    private func inherited(
+        _ source: StoredSession, _ upstream: UpstreamConfiguration
+    ) -> (configuration: [UInt8]?, leftOut: [LeftOutField]) {
+        SessionUpdate.translated(
+            source.record.requestedConfiguration, of: source.record.kind, from: source.record.upstreamDialect, to: upstream.dialect)
     }
 
     /// The session whose history a new one begins with; nil if it begins empty.
@@ -202,8 +212,7 @@ package actor SessionDirectory {
         var origin: SessionOrigin?
         if let source {
             origin = try await self.origin(source, upTo: new.from?.upTo, upstream, own)
-            record.requestedConfiguration = SessionUpdate.translated(
-                source.record.requestedConfiguration, of: source.record.kind, from: source.record.upstreamDialect, to: upstream.dialect)
+            record.requestedConfiguration = inherited(source, upstream).configuration
             if let own {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: Array(own.lexeme))
             }
@@ -223,7 +232,8 @@ package actor SessionDirectory {
     ) async throws(EventLogError) -> SessionOrigin {
         // What the new session's audio will be.
         var target = source.record
-        target.configuration = target.configuration.map(DialectView(of: target.upstreamDialect, in: upstream.dialect).session)
+        let view = DialectView(of: target.upstreamDialect, in: upstream.dialect)
+        target.configuration = target.configuration.map { view.session($0, of: source.record.kind) }
         if let own { target.configuration = SessionConfiguration.merge(target.configuration, with: Array(own.lexeme)) }
         let inputs = try await log.inputSizes(of: source.record.id)
         let items = source.conversation(upTo: upTo)

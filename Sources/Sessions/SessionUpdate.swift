@@ -15,33 +15,37 @@ package enum SessionUpdate {
             if isTranscription { name = .transcriptionSessionUpdate }
             if SessionKind(configuration) != nil { session = without(type: session) }
         case .ga:
-            // The other kind is what a session is unless it says so.
-            if isTranscription, configuration["type"] == nil { session = with(type: "transcription", session) }
+            // The servers of this dialect refuse an update without it.
+            if configuration["type"] == nil { session = naming(isTranscription ? .transcription : .realtime, in: configuration) }
         }
         let event = JSONValue.object([("type", .string(name.rawValue)), ("session", .raw(session))])
         return JSON.parse(written: event.bytes)
     }
 
-    /// A configuration that was confirmed in one dialect, as an upstream of another one is to be given it.
-    static func translated(_ configuration: [UInt8]?, of kind: SessionKind, from spoken: Dialect, to upstream: Dialect) -> [UInt8]? {
-        guard let configuration, spoken != upstream else { return configuration }
+    /// A configuration that was confirmed in one dialect, as an upstream of another one is to be given it, and what of it cannot be given.
+    static func translated(
+        _ configuration: [UInt8]?, of kind: SessionKind, from spoken: Dialect, to upstream: Dialect
+    ) -> (configuration: [UInt8]?, leftOut: [LeftOutField]) {
+        guard let configuration, spoken != upstream else { return (configuration, []) }
         let session = JSON.parse(written: configuration)
         let event = event(session, of: kind, spelledIn: spoken)
         let translation = ClientEventTranslation(event, from: DialectView(of: upstream, in: spoken))
-        return translation.event["session"].map { Array($0.lexeme) }
+        return (translation.event["session"].map { kind == .transcription ? naming(kind, in: $0) : Array($0.lexeme) }, translation.leftOut)
     }
 
-    private static func without(type session: [UInt8]) -> [UInt8] {
-        let json = JSON.parse(written: session)
+    /// The object with the kind as its `type`, as the bridge keeps it for either dialect.
+    static func naming(_ kind: SessionKind, in configuration: JSON) -> [UInt8] {
+        let json = JSON.parse(written: Array(configuration.lexeme))
         var splice = JSONSplice(json)
-        splice.remove("type", from: json)
+        splice.set("type", of: json, to: JSONValue.string(kind == .transcription ? "transcription" : "realtime").bytes)
         return splice.bytes
     }
 
-    private static func with(type: String, _ session: [UInt8]) -> [UInt8] {
+    /// As beta has it, where the event's name says the kind.
+    static func without(type session: [UInt8]) -> [UInt8] {
         let json = JSON.parse(written: session)
         var splice = JSONSplice(json)
-        splice.set("type", of: json, to: JSONValue.string(type).bytes)
+        splice.remove("type", from: json)
         return splice.bytes
     }
 }

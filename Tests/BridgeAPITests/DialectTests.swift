@@ -61,8 +61,9 @@ import Upstream
         try await APIFixture.run(dialect: .ga) { bridge in
             let path = "/v1/sessions/\(try await bridge.newSession(#"{"dialect":"beta"}"#))"
             #expect(Self.isBeta(try await bridge.send("GET", path).json?["session"]))
-            // The payload is spelt as the session was until then; the answer as it is from then on.
-            let changed = try await bridge.send("PATCH", path, #"{"dialect":"ga","session":{"modalities":["text"]}}"#)
+            // The payload is spelt as the session is from then on, as at a creation.
+            let changed = try await bridge.send(
+                "PATCH", path, #"{"dialect":"ga","session":{"type":"realtime","output_modalities":["text"]}}"#)
             #expect(changed.status == 200 && changed.json?["dialect"]?.string == "ga")
             #expect(changed.json?["session"]?["output_modalities"]?[0]?.string == "text")
             #expect(Self.isGA(try await bridge.send("GET", path).json?["session"]))
@@ -178,6 +179,54 @@ import Upstream
             let raw = try await bridge.send(
                 "POST", path + "/events", #"{"type":"response.create","response":{"conversation":"none","temperature":1}}"#)
             #expect(raw.json?["data"]?[0]?["warnings"]?[0]?["param"]?.string == "response.temperature", "\(raw.text)")
+        }
+    }
+
+    /// However much is left out, the answer can be sent.
+    @Test func warningsAreBounded() async throws {
+        try await APIFixture.run(dialect: .beta, configure: { $0.dialect = .ga }) { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession(#"{"session":{"type":"realtime","output_modalities":["text"]}}"#))"
+            let tools = Array(repeating: #"{"type":"mcp","server_label":"d"}"#, count: 300).joined(separator: ",")
+            let streamed = try await bridge.send(
+                "POST", path + "/responses", "{\"conversation\":\"none\",\"stream\":true,\"tools\":[\(tools)]}")
+            let header = try #require(streamed.headers["x-warnings"])
+            #expect(streamed.status == 200 && header.utf8.count <= 2_048)
+            #expect(try JSON.parse(header)[0]?["param"]?.string == "tools[0]")
+            let waited = try await bridge.send("POST", path + "/responses", "{\"conversation\":\"none\",\"tools\":[\(tools)]}")
+            #expect(waited.json?["warnings"]?.elements.count == 64)
+        }
+    }
+
+    /// beta changes a part of the detection there is; ga has to be told its kind with it.
+    @Test func aPartOfTheVoiceDetectionLeavesItsKind() async throws {
+        try await APIFixture.run(dialect: .ga, configure: { $0.dialect = .beta }) { bridge in
+            let id = try await bridge.newSession(#"{"session":{"turn_detection":{"type":"semantic_vad","eagerness":"low"}}}"#)
+            let changed = try await bridge.send(
+                "PATCH", "/v1/sessions/\(id)", #"{"session":{"turn_detection":{"interrupt_response":false}}}"#)
+            let detection = changed.json?["session"]?["turn_detection"]
+            #expect(detection?["type"]?.string == "semantic_vad" && detection?["eagerness"]?.string == "low", "\(changed.text)")
+            #expect(detection?["interrupt_response"]?.bool == false)
+        }
+    }
+
+    @Test(arguments: [Dialect.beta, .ga])
+    func aDialectThereIsNotIsRefusedBeforeAnythingIsDone(upstream: Dialect) async throws {
+        try await APIFixture.run(dialect: upstream) { bridge in
+            let id = try await bridge.newSession()
+            for (method, path) in [("DELETE", "/v1/sessions/\(id)"), ("GET", "/v1/sessions"), ("DELETE", "/v1/sessions/\(id)/input_audio")]
+            {
+                let refused = try await bridge.send(method, path + "?dialect=de")
+                #expect(refused.status == 400 && refused.error?["param"]?.string == "dialect", "\(method) \(path)")
+            }
+            #expect(try await bridge.send("GET", "/v1/sessions/\(id)").json?["status"]?.string == "active")
+        }
+    }
+
+    @Test func anErrorOfAResponseNamesTheBodysField() async throws {
+        try await APIFixture.run(dialect: .ga, configure: { $0.dialect = .beta }) { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession())"
+            let refused = try await bridge.send("POST", path + "/responses", #"{"voice":5}"#)
+            #expect(refused.status == 400 && refused.error?["param"]?.string == "voice", "\(refused.text)")
         }
     }
 

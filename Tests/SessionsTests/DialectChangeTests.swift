@@ -63,6 +63,44 @@ struct DialectChangeTests {
         }
     }
 
+    /// Neither what a server says of the session nor what it leaves out changes what the caller made.
+    @Test func aSessionThatTranscribesStaysOne() async throws {
+        try await withBoth { fixture in
+            let configuration = try JSON.parse(#"{"type":"transcription","input_audio_transcription":{"model":"whisper-1"}}"#)
+            let source = try await fixture.create(
+                NewSession(upstream: "beta", configuration: configuration), by: fixture.anyone)
+            let asked = try JSON.parse(try #require(await source.record.requestedConfiguration))
+            #expect(SessionKind(asked) == .transcription)
+            for upstream in ["beta", "ga"] {
+                let fork = try await fixture.create(
+                    NewSession(upstream: upstream, from: NewSession.Origin(session: source.id)), by: fixture.anyone)
+                #expect(await fork.record.kind == .transcription, "\(upstream)")
+                let effective = try JSON.parse(try #require(await fork.record.configuration))
+                #expect(SessionKind(effective) == .transcription, "\(upstream)")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (
+            #"{"turn_detection":{"type":"semantic_vad","eagerness":"low"}}"#, #"{"turn_detection":{"create_response":false}}"#,
+            #"{"turn_detection":{"type":"semantic_vad","eagerness":"low","create_response":false}}"#
+        ),
+        (
+            #"{"turn_detection":{"type":"semantic_vad","eagerness":"low"}}"#, #"{"turn_detection":{"type":"server_vad"}}"#,
+            #"{"turn_detection":{"type":"server_vad"}}"#
+        ),
+        (#"{"turn_detection":{"type":"server_vad"}}"#, #"{"turn_detection":null}"#, #"{"turn_detection":null}"#),
+        (
+            #"{"audio":{"input":{"turn_detection":{"type":"server_vad","threshold":1}}}}"#,
+            #"{"audio":{"input":{"turn_detection":{"type":"server_vad","silence_duration_ms":9}}}}"#,
+            #"{"audio":{"input":{"turn_detection":{"type":"server_vad","threshold":1,"silence_duration_ms":9}}}}"#
+        ),
+    ])
+    func aPartOfTheVoiceDetectionIsAddedToTheRest(old: String, new: String, merged: String) {
+        #expect(String(decoding: SessionConfiguration.merge(Array(old.utf8), with: Array(new.utf8)), as: UTF8.self) == merged)
+    }
+
     @Test func aSessionWhoseUpstreamSpeaksOtherwiseNowIsReadOnly() async throws {
         let log = try EventLog.open(EventLogConfiguration(storage: .memory), logger: quiet)
         func directory(_ dialect: Dialect) -> SessionDirectory {

@@ -168,7 +168,7 @@ struct SeedingDriver {
             asked:
                 #"{"type":"realtime","audio":{"input":{"turn_detection":{"type":"server_vad","interrupt_response":false},"format":{"type":"audio/pcmu"}}},"instructions":"x"}"#,
             first:
-                #"{"type":"realtime","audio":{"input":{"turn_detection":{"type":"server_vad","create_response":false,"interrupt_response":false},"format":{"type":"audio/pcmu"}}},"instructions":"x"}"#,
+                #"{"type":"realtime","audio":{"input":{"turn_detection":{"type":"server_vad","interrupt_response":false,"create_response":false},"format":{"type":"audio/pcmu"}}},"instructions":"x"}"#,
             last:
                 #"{"type":"realtime","audio":{"input":{"turn_detection":{"type":"server_vad","create_response":true,"interrupt_response":false}}}}"#
         ),

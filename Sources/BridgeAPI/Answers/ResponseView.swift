@@ -7,7 +7,9 @@ enum ResponseView {
     ///   - more: members of the bridge's.
     static func value(_ object: [UInt8], in view: DialectView, _ more: [(String, JSONValue)] = []) -> JSONValue {
         let shown = view.response(object)
-        guard let response = try? JSON.parse(shown, maximumDepth: 256), response.kind == .object else { return .raw(shown) }
+        guard let response = try? JSON.parse(shown, maximumDepth: 256, refusingDuplicates: false), response.kind == .object else {
+            return .raw(shown)
+        }
         var splice = JSONSplice(response)
         for (name, value) in more { splice.set(name, of: response, to: value.bytes) }
         splice.set("output_text", of: response, to: JSONValue.string(words(of: response)).bytes)

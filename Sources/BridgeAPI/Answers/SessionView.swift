@@ -19,7 +19,7 @@ enum SessionView {
                 // Without a `max_duration` a session lives until it is closed; only its upstream connections expire.
                 ("expires_at", .int(orNull: record.expiresAt)),
                 ("model", .string(orNull: record.model)), ("dialect", .string(record.dialect.rawValue)),
-                ("session", .raw(orNull: record.configuration.map(view.session))),
+                ("session", .raw(orNull: record.configuration.map { view.session($0, of: record.kind) })),
                 (
                     "upstream",
                     .object([

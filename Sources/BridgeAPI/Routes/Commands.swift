@@ -9,7 +9,9 @@ struct Commands: Sendable {
     let call: APICall
     let session: Session
     /// How the caller spells, and is shown, what concerns the session.
-    let view: DialectView
+    var view: DialectView
+    /// The client event's member that the request's body is: errors name the body's fields.
+    var place: String?
 
     /// Seconds; `Prefer: wait` says otherwise.
     static let defaultWait = 10
@@ -44,7 +46,7 @@ struct Commands: Sendable {
 
     /// - Parameter event: in the caller's dialect.
     func submit(_ event: JSON, rejectIfActive: Bool = false) async throws -> CommandReceipt {
-        let translation = ClientEventTranslation(event, from: view)
+        let translation = ClientEventTranslation(event, from: view, voiceDetection: await session.voiceDetection)
         do {
             var receipt = try await session.submit(translation.event, by: submitter, rejectIfActive: rejectIfActive)
             receipt.leftOut = translation.leftOut
@@ -134,7 +136,10 @@ struct Commands: Sendable {
     }
 
     func failure(_ error: SessionError, of receipt: CommandReceipt) -> APIError {
-        ErrorTable.answer(to: error.shown(in: view), passesBearer: call.passesBearer, wasTaken: true, eventID: receipt.eventID)
+        var answer = ErrorTable.answer(
+            to: error.shown(in: view), passesBearer: call.passesBearer, wasTaken: true, eventID: receipt.eventID)
+        if let place, let param = answer.param, param.hasPrefix("\(place).") { answer.param = String(param.dropFirst(place.count + 1)) }
+        return answer
     }
 
     static func late(_ receipt: CommandReceipt) -> APIError {

@@ -6,7 +6,8 @@ import Sessions
 /// `/v1/sessions/{session}/responses`.
 enum ResponseRoutes {
     static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
-        let commands = try await Commands(api, call)
+        var commands = try await Commands(api, call)
+        commands.place = "response"
         let asked = try NewResponse(BodyFields(try await call.body.collect()), dialect: commands.view.shown)
         let isStreamed = asked.isStreamed || call.accepts("text/event-stream")
         let form = call.accepts("text/event-stream") ? nil : ProducedForm(Accept(call.head))

@@ -70,7 +70,7 @@ enum SessionRoutes {
     }
 
     static func update(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
-        let commands = try await Commands(api, call)
+        var commands = try await Commands(api, call)
         let fields = try BodyFields(try await call.body.collect())
         for name in ["model", "upstream", "from", "up_to"] where fields[name] != nil {
             throw APIError(
@@ -78,6 +78,8 @@ enum SessionRoutes {
         }
         try fields.check(known: ["session", "dialect", "metadata"] + settingsNames)
         let dialect = try fields.choice("dialect", as: Dialect.self)
+        // As at the creation: a session that is given a dialect is spelt in it.
+        if let dialect, try call.dialect() == nil { commands.view = DialectView(of: commands.view.upstream, in: dialect) }
         let configuration = try fields.object("session")
         let metadata = try metadata(fields)
         let settings = try settings(fields)

@@ -10,7 +10,9 @@ package struct ClientEventTranslation: Sendable {
     /// - Parameters:
     ///   - event: an object with a string `type`, spelt as the view shows events; what is not is left for others to refuse.
     ///   - view: of the session, for this caller.
-    package init(_ event: JSON, from view: DialectView) {
+    ///   - voiceDetection: the session's present kind of voice detection, which ga has to be told with every change and beta does not.
+    package init(_ event: JSON, from view: DialectView, voiceDetection: String? = nil) {
+        let event = view.upstream == .ga && !view.isNative ? Self.naming(voiceDetection, in: event) : event
         guard !view.isNative, let name = event["type"]?.string.flatMap(ClientEventName.init), let made = Self.made(event, name, view) else {
             self.event = event
             leftOut = []
@@ -18,6 +20,15 @@ package struct ClientEventTranslation: Sendable {
         }
         self.event = JSON.parse(written: made.splice.bytes)
         leftOut = made.leftOut.map { LeftOutField(param: $0, upstream: view.upstream) }
+    }
+
+    private static func naming(_ voiceDetection: String?, in event: JSON) -> JSON {
+        guard let voiceDetection, let detection = event["session"]?["turn_detection"], detection.kind == .object, detection["type"] == nil,
+            detection["eagerness"] == nil
+        else { return event }
+        var splice = JSONSplice(event)
+        splice.set("type", of: detection, to: JSONValue.string(voiceDetection).bytes)
+        return JSON.parse(written: splice.bytes)
     }
 
     private struct Making {

@@ -84,7 +84,7 @@ package struct DialectView: Sendable, Hashable {
         let name = ServerEventName.conversationCreated.rawValue
         let id = "conv_" + (session.hasPrefix("sess_") ? session.dropFirst("sess_".count) : session[...])
         var members: [(String, JSONValue)] = [("type", .string(name))]
-        if let eventID = event.eventID { members.append(("event_id", .string("\(eventID)_conversation"))) }
+        if let eventID = event.eventID, !eventID.isEmpty { members.append(("event_id", .string("\(eventID)_conversation"))) }
         members += [
             ("conversation", ["id": .string(id), "object": "realtime.conversation"]), ("bridge", ["synthesized": true]),
         ]
@@ -123,10 +123,11 @@ package struct DialectView: Sendable, Hashable {
     }
 
     /// A session's effective configuration for clients.
-    package func session(_ object: [UInt8]) -> [UInt8] {
+    /// - Parameter kind: of the session, where the object says nothing.
+    package func session(_ object: [UInt8], of kind: SessionKind = .realtime) -> [UInt8] {
         guard !isNative else { return object }
         return spliced(object) { session, splice in
-            _ = (SessionKind(session) ?? .realtime).spelling.respell(session, in: shown, with: &splice)
+            _ = (SessionKind(session) ?? kind).spelling.respell(session, in: shown, with: &splice)
         }
     }
 

@@ -112,7 +112,9 @@ struct ObjectSpelling: Sendable {
                 dropped += field.value.lost(of: value, in: .beta).map { "audio.\(side).\(name).\($0)" }
                 flat.append((field.beta, field.value.respelt(value, in: .beta) ?? Array(value.lexeme)))
             }
-            if sideValue.kind != .object {
+            if sideValue.isNull {
+                dropped.append("audio.\(side)")
+            } else if sideValue.kind != .object {
                 rest.append((side, JSONValue(sideValue)))
             } else if !others.isEmpty {
                 rest.append((side, .object(others)))

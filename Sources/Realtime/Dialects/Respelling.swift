@@ -29,7 +29,7 @@ struct Respelling {
     mutating func markSynthesized(eventIDSuffix: String, without names: [String]) {
         isEdited = true
         for name in names { splice.remove(name, from: event.json) }
-        if let id = event.json["event_id"], let text = id.string {
+        if let id = event.json["event_id"], let text = id.string, !text.isEmpty {
             splice.replace(id, with: JSONValue.string("\(text)_\(eventIDSuffix)").bytes)
         }
         splice.set("bridge", of: event.json, to: JSONValue.object([("synthesized", true)]).bytes)

@@ -29,7 +29,7 @@ import Testing
             .beta, #"{"audio":{"output":{"model":"tts-1","voice":"a"}}}"#, #"{"voice":"a","audio":{"output":{"model":"tts-1"}}}"#
         ),
         (.beta, #"{"audio":{"vendor":[1.0]}}"#, #"{"audio":{"vendor":[1.0]}}"#),
-        (.beta, #"{"audio":{"input":null}}"#, #"{"audio":{"input":null}}"#),
+        (.beta, #"{"audio":{"input":null}}"#, "{}"),
         (.beta, #"{"audio":null,"id":"s"}"#, #"{"id":"s"}"#), (.beta, #"{"audio":"none"}"#, #"{"audio":"none"}"#),
         (.beta, #"{"audio":[{"output":{"voice":"a"}}]}"#, #"{"audio":[{"output":{"voice":"a"}}]}"#),
     ])
