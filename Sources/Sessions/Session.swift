@@ -69,6 +69,9 @@ package actor Session {
     /// What is stored of it, as of the last event enqueued.
     package var record: SessionRecord { machine.record }
     package var inputFormat: AudioFormat { AudioFormat.input(of: machine.record, machine.profile) }
+    package var voiceDetection: VoiceDetection {
+        machine.isAnsweringVoice ? .answers : machine.isDetectingVoice ? .commits : .off
+    }
     package var itemCount: Int { machine.projection.itemCount }
     package var activeResponseID: String? { machine.projection.activeResponse?.id }
     package var lastPosition: EventPosition { history.position(ofSeq: machine.lastSeq) }
@@ -179,6 +182,13 @@ package actor Session {
     package func viewersChanged(_ count: Int) {
         machine.viewersChanged(count, at: Self.now)
         arm()
+    }
+
+    /// Says on the stream that an upload of audio ended before its end, for those who cannot be answered.
+    /// - Parameter appendedBytes: of it that upstream was sent.
+    package func inputAudioFailed(message: String, appendedBytes: Int) {
+        guard !isBroken, !isRetired, !machine.record.status.hasEnded else { return }
+        act(machine.logged(BridgeEvent.inputAudioFailed(message: message, appendedBytes: appendedBytes)))
     }
 
     private func waitForRoom() async throws(SessionError) {

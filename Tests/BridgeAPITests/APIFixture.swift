@@ -19,7 +19,7 @@ struct APIFixture: Sendable {
 
     /// In front of the simulator.
     static func run(
-        dialect: Dialect = .beta, deltaDelay: Duration = .zero, configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
+        dialect: Dialect = .beta, deltaDelay: Duration = .zero, record: String? = nil, configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
         let group = MultiThreadedEventLoopGroup.singleton
@@ -27,6 +27,7 @@ struct APIFixture: Sendable {
         var settings = SimulatorConfiguration(dialect: dialect)
         settings.deltaDelay = deltaDelay
         settings.speech = .tone
+        settings.recordFile = record
         let simulator = Simulator(configuration: settings, group: group, logger: logger)
         let address = try await simulator.start()
         let connector = NIOUpstreamConnector(group: group, logger: logger)
@@ -85,6 +86,13 @@ struct APIFixture: Sendable {
                 "\(route.operation) answered \(answer.status), which openapi.json does not say")
         }
         return try await APIAnswer(answer)
+    }
+
+    /// A body of bytes; what comes of it is not held against `openapi.json`.
+    func upload(_ bytes: [UInt8], to target: String, method: String = "PUT", headers: HTTPHeaders = [:]) async throws -> APIAnswer {
+        let head = try Self.head(method, target, bodyBytes: bytes.count, headers: headers)
+        if let refusal = api.refusal(of: head) { return try await APIAnswer(refusal) }
+        return try await APIAnswer(await api.respond(to: Request(head: head, body: RequestBody(bytes))))
     }
 
     /// Made and answered as created; its id.

@@ -45,7 +45,7 @@ enum ResponseRoutes {
     }
 
     /// Words alone and speech alone come later; who asks for nothing else must not be given JSON for a player.
-    private static func refuseUnavailableForm(_ accept: Accept) throws(APIError) {
+    static func refuseUnavailableForm(_ accept: Accept) throws(APIError) {
         let available = ["application/json", "text/event-stream"]
         guard !accept.takesAnything, accept.first(of: available) == nil,
             let type = accept.first(of: ["text/plain", "audio/wav", "audio/pcm"])
@@ -86,7 +86,7 @@ enum ResponseRoutes {
         error.status == .gatewayTimeout || error.status == .badGateway
     }
 
-    private static func stream(
+    static func stream(
         _ created: ServerEvent, _ position: EventPosition, in seat: StreamSeat, _ commands: Commands
     ) -> Response {
         guard let id = created.responseID else { preconditionFailure("a response.created without an id was matched") }

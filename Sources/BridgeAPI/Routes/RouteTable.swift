@@ -22,8 +22,12 @@ enum RouteTable {
             handler: ItemRoutes.truncate),
 
         Route(
-            .post, session + "/input_audio", "appendInputAudio", query: dialect, body: .json, honoursPrefer: true,
-            handler: InputAudioRoutes.append),
+            .post, session + "/input_audio", "appendInputAudio", query: ["commit", "respond"] + dialect, body: .jsonOrSound,
+            honoursPrefer: true, handler: InputAudioRoutes.append),
+        // What `curl -T` sends.
+        Route(
+            .put, session + "/input_audio", "streamInputAudio", query: ["commit", "respond"] + dialect, body: .jsonOrSound,
+            honoursPrefer: true, handler: InputAudioRoutes.append),
         Route(
             .post, session + "/input_audio/commit", "commitInputAudio", query: dialect, body: .json, honoursPrefer: true,
             handler: InputAudioRoutes.commit),
