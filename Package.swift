@@ -90,7 +90,8 @@ let package = Package(
         tests(
             "BridgeAPITests",
             [
-                "BridgeAPI", "HTTPServer", "Audio", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator", "TestSupport", nioPosix, locks,
+                "BridgeAPI", "HTTPServer", "Audio", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator", "TestSupport", nioPosix,
+                locks,
                 logging,
             ]),
         room("Simulator", ["Audio", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
@@ -116,7 +117,8 @@ let package = Package(
         tests(
             "AcceptanceTests",
             [
-                "RealtimeBridge", "HTTPServer", "Audio", "CSndFile", "Sessions", "TestSupport", "Realtime", "Upstream", locks, logging,
+                "RealtimeBridge", "HTTPServer", "BridgeAPI", "Audio", "CSndFile", "Sessions", "TestSupport", "Realtime", "Upstream", locks,
+                logging,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
     ]

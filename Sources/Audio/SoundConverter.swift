@@ -22,11 +22,13 @@ package final class SoundConverter {
     package init(from source: SoundFormat, isBigEndian: Bool = false, to target: SoundFormat) throws(SoundFault) {
         guard Self.rates.contains(source.rate) else {
             throw SoundFault(
-                .unsupported, "The sound has \(source.rate) samples a second; \(Self.rates.lowerBound) to \(Self.rates.upperBound) are converted.")
+                .unsupported,
+                "The sound has \(source.rate) samples a second; \(Self.rates.lowerBound) to \(Self.rates.upperBound) are converted.")
         }
         guard Self.channels.contains(source.channels) else {
             throw SoundFault(
-                .unsupported, "The sound has \(source.channels) channels; \(Self.channels.lowerBound) to \(Self.channels.upperBound) are converted.")
+                .unsupported,
+                "The sound has \(source.channels) channels; \(Self.channels.lowerBound) to \(Self.channels.upperBound) are converted.")
         }
         self.source = source
         self.target = target

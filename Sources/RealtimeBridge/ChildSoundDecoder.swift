@@ -14,9 +14,13 @@ final class ChildSoundDecoder: SoundFileDecoding {
     private let folder: String
     private let program: String
     private let silenceLimit: Duration
-    /// Reading a pipe, writing a file and waiting for a child's end block.
-    private let threads = NIOThreadPool(numberOfThreads: 4)
-    private let open = NIOLockedValueBox(0)
+    private let openFiles = NIOLockedValueBox(0)
+    /// Reading a pipe, writing a file and waiting for a child's end block. The process's: they end with it.
+    private static let threads: NIOThreadPool = {
+        let threads = NIOThreadPool(numberOfThreads: 4)
+        threads.start()
+        return threads
+    }()
 
     /// - Parameters:
     ///   - folder: where files are spooled.
@@ -26,22 +30,22 @@ final class ChildSoundDecoder: SoundFileDecoding {
         self.folder = folder
         self.program = program
         self.silenceLimit = silenceLimit
-        threads.start()
     }
 
     func open() async throws(SoundFileError) -> any SoundFileDecode {
-        let fits = open.withLockedValue { open in
-            guard open < Self.maximumFiles else { return false }
-            open += 1
+        let fits = openFiles.withLockedValue { files in
+            guard files < Self.maximumFiles else { return false }
+            files += 1
             return true
         }
         guard fits else { throw .busy }
         do throws(SoundFileError) {
-            return ChildSoundDecode(file: try SpoolFile.make(in: folder), program: program, silenceLimit: silenceLimit, threads: threads) { [open] in
-                open.withLockedValue { $0 -= 1 }
+            let file = try SpoolFile.make(in: folder)
+            return ChildSoundDecode(file: file, program: program, silenceLimit: silenceLimit, threads: Self.threads) { [openFiles] in
+                openFiles.withLockedValue { $0 -= 1 }
             }
         } catch {
-            open.withLockedValue { $0 -= 1 }
+            openFiles.withLockedValue { $0 -= 1 }
             throw error
         }
     }
@@ -140,14 +144,18 @@ private final class ChildSoundDecode: SoundFileDecode {
 
 /// A file without a name.
 private enum SpoolFile {
+    /// `O_TMPFILE` of `<bits/fcntl-linux.h>`.
+    private static let withoutName: Int32 = 0o20_000_000 | O_DIRECTORY
+
     static func make(in folder: String) throws(SoundFileError) -> Int32 {
         // Not every file system has files without a name.
-        let file = Glibc.open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600)
+        let file = Glibc.open(folder, withoutName | O_RDWR | O_CLOEXEC, 0o600)
         if file >= 0 { return file }
         var template = Array("\(folder)/sound-XXXXXX".utf8CString)
-        let named = mkostemp(&template, O_CLOEXEC)
+        let named = mkstemp(&template)
         guard named >= 0 else { throw .unavailable(cause: "no file in the spool folder: \(String(cString: strerror(errno)))") }
         unlink(template)
+        _ = fcntl(named, F_SETFD, FD_CLOEXEC)
         return named
     }
 
@@ -168,8 +176,10 @@ private enum DecoderProcess {
 
     static func start(_ program: String, file: Int32) throws(SoundFileError) -> (process: pid_t, output: Int32) {
         var pipes: [Int32] = [0, 0]
-        guard pipe2(&pipes, O_CLOEXEC) == 0 else { throw .unavailable(cause: "no pipe: \(String(cString: strerror(errno)))") }
+        guard pipe(&pipes) == 0 else { throw .unavailable(cause: "no pipe: \(String(cString: strerror(errno)))") }
         defer { Glibc.close(pipes[1]) }
+        // A child that is started at this moment has them as well, until it closes what it does not know.
+        for end in pipes { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         lseek(file, 0, SEEK_SET)
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -177,8 +187,6 @@ private enum DecoderProcess {
         posix_spawn_file_actions_adddup2(&actions, file, 0)
         posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        // Sockets and the store are the bridge's.
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

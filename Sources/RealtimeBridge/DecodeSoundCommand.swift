@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audio
+import Foundation
 import Glibc
 
 /// What the bridge starts itself as to decode one compressed file: from standard input, which can be sought, to a WAV file on standard
@@ -13,6 +14,10 @@ struct DecodeSoundCommand: ParsableCommand {
     static let badFile: Int32 = 65
 
     func run() throws {
+        // The bridge's are closed when a program starts; one that was opened in that very moment may have come along.
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
+            if let descriptor = Int32(name), descriptor > 2 { Glibc.close(descriptor) }
+        }
         // A file of the largest size, 64 MiB of speech at 16 kbit/s, is nine hours; an hour takes about two seconds.
         Self.limit(__rlimit_resource_t(RLIMIT_CPU.rawValue), to: 60)
         // All memory that can be written to, threads' stacks included.

@@ -35,10 +35,10 @@ import Testing
         for rate in Self.rates {
             for channels in [1, 2] {
                 let source = SoundFormat(encoding, rate: rate, channels: channels)
-                let moments = rate / 2
+                let moments = rate / 5
                 let converter = try SoundConverter(from: source, to: target)
                 let bytes = try Self.convert(Tone.bytes(source, moments: moments), converter)
-                #expect(bytes.count == target.rate / 2 * target.bytesPerFrame, "\(source)")
+                #expect(bytes.count == target.rate / 5 * target.bytesPerFrame, "\(source)")
                 let measure = Tone.measure(Tone.samples(bytes, target.encoding), rate: target.rate)
                 #expect(abs(measure.levelDecibels) < 0.5, "\(source) \(measure)")
                 #expect(measure.noiseDecibels < Self.noiseLimit(encoding, target.encoding), "\(source) \(measure)")
@@ -66,7 +66,8 @@ import Testing
     @Test(arguments: [
         // Rates and moments in, moments out.
         (44_100, 24_000, 44_100, 24_000), (44_100, 24_000, 1, 1), (44_100, 24_000, 441, 240), (8_000, 24_000, 1, 3), (8_000, 24_000, 7, 21),
-        (48_000, 8_000, 1, 0), (48_000, 8_000, 3, 1), (48_000, 8_000, 100_000, 16_667), (22_050, 16_000, 22_051, 16_001), (4_000, 24_000, 0, 0),
+        (48_000, 8_000, 1, 0), (48_000, 8_000, 3, 1), (48_000, 8_000, 100_000, 16_667), (22_050, 16_000, 22_051, 16_001),
+        (4_000, 24_000, 0, 0),
         (192_000, 8_000, 192_013, 8_001),
     ])
     func durationsAreExact(from: Int, to: Int, momentsIn: Int, momentsOut: Int) throws {

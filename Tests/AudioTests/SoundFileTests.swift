@@ -81,15 +81,8 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases)
-    func damageIsAFaultOrAShorterFile(kind: Kind) throws {
+    func whatIsNoFileIsAFault(kind: Kind) throws {
         let whole = try Self.file(kind, rate: 16_000, channels: 1, moments: 16_000)
-        for _ in 0..<40 {
-            var file = whole
-            for _ in 0..<Int.random(in: 1...20) { file[Int.random(in: 0..<file.count)] = UInt8.random(in: 0...255) }
-            if Bool.random() { file.removeSubrange(Int.random(in: 0..<file.count)...) }
-            // It may be decoded, as noise or in part; it must end.
-            _ = try? Self.decode(file)
-        }
         for file in [Data(), Data("no sound".utf8), whole.prefix(3)] {
             #expect(throws: SoundFault.self) { try Self.decode(file) }
         }

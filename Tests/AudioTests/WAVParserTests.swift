@@ -67,7 +67,8 @@ import Testing
             name: "A-law", bytes: riff(format(6, rate: 8_000, bytes: 1) + chunk("data", sound)), format: SoundFormat(.aLaw, rate: 8_000),
             samples: sound),
         File(
-            name: "a pipe of ffmpeg", bytes: riff(format(1) + list + chunk("data", sound, size: 0xFFFF_FFFF), size: 0xFFFF_FFFF), format: pcm,
+            name: "a pipe of ffmpeg", bytes: riff(format(1) + list + chunk("data", sound, size: 0xFFFF_FFFF), size: 0xFFFF_FFFF),
+            format: pcm,
             samples: sound),
         File(
             name: "a pipe of arecord", bytes: riff(format(1) + chunk("data", sound, size: 0x7FFF_FF00), size: 0x7FFF_FF24), format: pcm,
@@ -128,10 +129,14 @@ import Testing
         Bad(name: "a format of 4 GiB", bytes: riff(chunk("fmt ", [1, 0], size: 0xFFFF_FFFF)), code: .malformed),
         Bad(name: "a chunk of 4 GiB", bytes: riff(chunk("LIST", [1, 0], size: 0xFFFF_FFFF)), code: .malformed),
         Bad(name: "no channels", bytes: riff(format(1, channels: 0)), code: .malformed),
-        Bad(name: "half a byte a channel", bytes: riff(format(1, channels: 2, bytes: 2).replacingBytes(at: 32, with: [3, 0])), code: .malformed),
+        Bad(
+            name: "half a byte a channel", bytes: riff(format(1, channels: 2, bytes: 2).replacingBytes(at: 20, with: [3, 0])),
+            code: .malformed),
         Bad(name: "more bits than bytes", bytes: riff(format(1, bytes: 2, bits: 24)), code: .malformed),
         Bad(name: "an extensible format cut short", bytes: riff(format(0xFFFE) + chunk("data", sound)), code: .malformed),
-        Bad(name: "a vendor's own", bytes: riff(format(0xFFFE, more: extensible(1, tail: Array(repeating: 7, count: 14)))), code: .unsupported),
+        Bad(
+            name: "a vendor's own", bytes: riff(format(0xFFFE, more: extensible(1, tail: Array(repeating: 7, count: 14)))),
+            code: .unsupported),
         Bad(name: "ADPCM", bytes: riff(format(0x11, bytes: 1)), code: .unsupported),
         Bad(name: "MP3 in WAV", bytes: riff(format(0x55, bytes: 1)), code: .unsupported),
         Bad(name: "64-bit floats", bytes: riff(format(3, bytes: 8)), code: .unsupported),

@@ -19,7 +19,8 @@ struct APIFixture: Sendable {
 
     /// In front of the simulator.
     static func run(
-        dialect: Dialect = .beta, deltaDelay: Duration = .zero, record: String? = nil, configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
+        dialect: Dialect = .beta, deltaDelay: Duration = .zero, record: String? = nil,
+        configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
         let group = MultiThreadedEventLoopGroup.singleton

@@ -127,7 +127,9 @@ import Testing
         Bad(
             "PUT", session + "/input_audio", "....", 415, "unsupported_media_type", param: "content-type",
             headers: ["content-type": "audio/webm; codecs=opus"]),
-        Bad("PUT", session + "/input_audio", "....", 415, "unsupported_media_type", headers: ["content-type": "video/mp4"]),
+        Bad(
+            "PUT", session + "/input_audio", "....", 415, "unsupported_media_type", param: "content-type",
+            headers: ["content-type": "video/mp4"]),
         Bad("PUT", session + "/input_audio", "....", 415, "unsupported_content_encoding", headers: ["content-encoding": "gzip"]),
         Bad(
             "PUT", session + "/input_audio", "....", 400, "invalid_value", param: "content-type",
@@ -194,7 +196,8 @@ import Testing
                 #expect(answer.status == row.status, "\(row.testDescription): \(answer.text)")
                 #expect(answer.code == row.code, "\(row.testDescription): \(answer.text)")
                 #expect(answer.error?["param"]?.string == row.param, "\(row.testDescription): \(answer.text)")
-                #expect(answer.error?.members.map(\.name) == ["message", "type", "code", "param", "event_id"])
+                let names = answer.error?.members.map(\.name).filter { $0 != "appended_bytes" }
+                #expect(names == ["message", "type", "code", "param", "event_id"])
             }
             // None of it reached the conversation.
             #expect(try await bridge.send("GET", "/v1/sessions/\(id)").json?["item_count"]?.int == 0)

@@ -81,7 +81,7 @@ struct Admission: Sendable {
         }
         guard route.body != .none, head.hasBody else { return }
         let type = head.headers["content-type"].map(ContentType.init)
-        let isSound = route.body == .jsonOrSound && (try SoundType(type)) != .json
+        let isSound = route.body == .jsonOrSound ? try SoundType(type) != .json : false
         if !isSound, let bytes = head.contentLength, bytes > maximumBodyBytes {
             throw APIError(
                 .payloadTooLarge, code: "request_too_large",

@@ -54,6 +54,7 @@ final class BodyReader: Sendable {
     /// - Parameter beginning: what was read of it by ``next()``.
     func collect(after beginning: [UInt8] = []) async throws -> [UInt8] {
         var whole = beginning
+        guard whole.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }
         try take(whole.count)
         while let bytes = try await body.next() {
             guard whole.count + bytes.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }

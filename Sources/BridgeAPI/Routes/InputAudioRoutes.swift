@@ -58,13 +58,13 @@ enum InputAudioRoutes {
             do {
                 try await upload.run(type, beginning: beginning)
             } catch {
-                let answer = answer(to: error, commands, appendedBytes: upload.appendedBytes)
+                let shown = Self.answer(to: error, commands, appendedBytes: upload.appendedBytes)
                 // Whether the answer gets through depends on how much is still to come, so it is said on the stream as well.
                 if !upload.isRead {
-                    let message = (answer as? APIError)?.message ?? "The bridge has a fault; its log says more."
+                    let message = (shown as? APIError)?.message ?? "The bridge has a fault; its log says more."
                     await commands.session.inputAudioFailed(message: message, appendedBytes: upload.appendedBytes)
                 }
-                throw answer
+                throw shown
             }
             guard let last = upload.last else { preconditionFailure("an upload without a byte succeeded") }
             return UploadEnding.Appended(

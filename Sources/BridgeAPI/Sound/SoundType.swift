@@ -30,7 +30,8 @@ enum SoundType: Sendable, Equatable {
             let sound = try RawSound(type, RawSound(encoding: .pcm16, isBigEndian: true))
             guard sound.rate != nil else {
                 throw APIError(
-                    .badRequest, code: "missing_required_parameter", "audio/L16 says its rate: audio/L16;rate=24000.", param: "content-type")
+                    .badRequest, code: "missing_required_parameter", "audio/L16 says its rate: audio/L16;rate=24000.", param: "content-type"
+                )
             }
             self = .raw(sound)
         case "audio/pcmu", "audio/basic":
@@ -57,7 +58,8 @@ enum SoundType: Sendable, Equatable {
         } else if ["fLaC", "OggS", "ID3"].contains(where: { beginning.starts(with: $0.utf8) }) || Self.isMPEG(beginning) {
             self = .compressed
         } else {
-            throw Self.unsupported("The body's first bytes are those of no file that can be sent, and its content-type does not say what it is.")
+            throw Self.unsupported(
+                "The body's first bytes are those of no file that can be sent, and its content-type does not say what it is.")
         }
     }
 
@@ -102,7 +104,8 @@ extension RawSound {
                 guard let found = Self.encodings[value] else {
                     throw Self.wrong("'encoding' must be s16le, s16be, u8, s24le, s32le, f32le, mulaw or alaw.")
                 }
-                (encoding, isBigEndian) = found
+                encoding = found.encoding
+                isBigEndian = found.isBigEndian
             default:
                 throw Self.wrong(
                     "The parameter '\(name.prefix(64))' is not known for \(type.name); there is rate, channels"
@@ -112,7 +115,7 @@ extension RawSound {
     }
 
     /// As ffmpeg and arecord call them.
-    private static let encodings: [String: (SoundFormat.Encoding, isBigEndian: Bool)] = [
+    private static let encodings: [String: (encoding: SoundFormat.Encoding, isBigEndian: Bool)] = [
         "u8": (.pcm8, false), "s16le": (.pcm16, false), "s16_le": (.pcm16, false), "s16be": (.pcm16, true), "s16_be": (.pcm16, true),
         "s24le": (.pcm24, false), "s24_3le": (.pcm24, false), "s32le": (.pcm32, false), "s32_le": (.pcm32, false),
         "f32le": (.float32, false), "float_le": (.float32, false), "mulaw": (.muLaw, false), "mu_law": (.muLaw, false),

@@ -30,10 +30,12 @@ struct VoiceTurns {
             guard let id = event.itemID, id == ended else { return }
             lastCommitted = Item(id: id, previous: event.previousItemID)
             if speaking == id { speaking = nil }
-            (response, done) = (nil, nil)
+            response = nil
+            done = nil
         case .responseCreated:
             guard lastCommitted != nil, let object = event.json["response"], CorrelationToken.read(from: object) == nil else { return }
-            (response, done) = ((event, position), nil)
+            response = (event, position)
+            done = nil
         case .responseDone:
             if let id = event.responseID, id == response?.event.responseID { done = event }
         default:

@@ -80,7 +80,8 @@ import Testing
                 bytes, to: path, headers: ["content-type": "audio/pcm;rate=48000;channels=2;encoding=s24le"])
             #expect(raw.text == answer.text)
             let big = try await bridge.upload(
-                Array(repeatElement([0x10, 0] as [UInt8], count: 4_800).joined()), to: path, headers: ["content-type": "audio/L16;rate=48000"])
+                Array(repeatElement([0x10, 0] as [UInt8], count: 4_800).joined()), to: path,
+                headers: ["content-type": "audio/L16;rate=48000"])
             #expect(big.text == answer.text)
             #expect(try await bridge.send("POST", path + "/commit").status == 200)
             let appended = try Self.appended(record).bytes
@@ -88,7 +89,9 @@ import Testing
             // Away from the ends, where the filter swings.
             for third in 0..<3 {
                 let samples = (600..<1_800).map { index in
-                    Int(Int16(bitPattern: UInt16(appended[third * 4_800 + 2 * index]) | UInt16(appended[third * 4_800 + 2 * index + 1]) << 8))
+                    Int(
+                        Int16(
+                            bitPattern: UInt16(appended[third * 4_800 + 2 * index]) | UInt16(appended[third * 4_800 + 2 * index + 1]) << 8))
                 }
                 #expect(samples.allSatisfy { abs($0 - 0x1000) < 8 }, "\(third)")
             }
@@ -179,7 +182,8 @@ import Testing
             let events = try await bridge.send("GET", "/v1/sessions/\(id)/events?types=bridge.*", headers: ["accept": "application/json"])
             #expect(!events.text.contains("bridge.input_audio.failed"))
             // And the next one is taken.
-            let next = try await bridge.upload(Self.noise(480), to: "/v1/sessions/\(id)/input_audio", headers: ["content-type": "audio/pcm"])
+            let next = try await bridge.upload(
+                Self.noise(480), to: "/v1/sessions/\(id)/input_audio", headers: ["content-type": "audio/pcm"])
             #expect(next.status == 202)
         }
     }
