@@ -103,7 +103,8 @@ import Testing
             // A client that goes away in the middle: the stream says what came, in whole pieces.
             microphone.kill()
             let failed = try #require(try await stream.until("bridge.input_audio.failed").last).json()
-            #expect(failed["appended_bytes"]?.int == 76_800)
+            let appended = try #require(failed["appended_bytes"]?.int)
+            #expect(appended > 0 && appended.isMultiple(of: 4_800))
         }
     }
 

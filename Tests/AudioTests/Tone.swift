@@ -34,11 +34,12 @@ struct Tone {
         (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
     }
 
-    /// What upstream would hear.
+    /// What a listener would hear; of PCM, 8 and 16 bits.
     static func samples(_ bytes: [UInt8], _ encoding: SoundFormat.Encoding) -> [Double] {
         switch encoding {
         case .muLaw: bytes.map { Double(G711.muLawSamples[Int($0)]) / 32_768 }
         case .aLaw: bytes.map { Double(G711.aLawSamples[Int($0)]) / 32_768 }
+        case .pcm8: bytes.map { (Double($0) - 128) / 128 }
         default:
             stride(from: 0, to: bytes.count - 1, by: 2).map {
                 Double(Int16(bitPattern: UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8)) / 32_768
@@ -53,28 +54,50 @@ struct Tone {
         let noiseDecibels: Double
     }
 
-    /// The tone is fitted by least squares to all but the first and last 20 ms, where filters swing in.
+    /// The tone is fitted by least squares, with any phase and a constant beside it, to all but the first and last 20 ms, where filters swing
+    /// in.
     static func measure(_ samples: [Double], rate: Int) -> Measure {
         let edge = rate / 50
-        // Whole periods, over which sine and cosine are orthogonal.
-        let period = rate / Int(hertz)
-        let count = (samples.count - 2 * edge) / period * period
-        let middle = samples[edge..<edge + count]
-        let mean = middle.reduce(0, +) / Double(count)
-        var (inPhase, quadrature) = (0.0, 0.0)
-        for (index, sample) in middle.enumerated() {
+        let middle = Array(samples[edge..<samples.count - edge])
+        let rows = middle.indices.map { index in
             let angle = 2 * .pi * hertz * Double(index) / Double(rate)
-            inPhase += (sample - mean) * sin(angle) * 2 / Double(count)
-            quadrature += (sample - mean) * cos(angle) * 2 / Double(count)
+            return [sin(angle), cos(angle), 1]
         }
+        var sums = [[Double]](repeating: [0, 0, 0, 0], count: 3)
+        for (row, sample) in zip(rows, middle) {
+            for line in 0..<3 {
+                for column in 0..<3 { sums[line][column] += row[line] * row[column] }
+                sums[line][3] += row[line] * sample
+            }
+        }
+        let fit = solved(sums)
         var rest = 0.0
-        for (index, sample) in middle.enumerated() {
-            let angle = 2 * .pi * hertz * Double(index) / Double(rate)
-            let left = sample - inPhase * sin(angle) - quadrature * cos(angle)
+        for (row, sample) in zip(rows, middle) {
+            let left = sample - fit[0] * row[0] - fit[1] * row[1] - fit[2]
             rest += left * left
         }
-        let power = (inPhase * inPhase + quadrature * quadrature) / 2
+        let power = (fit[0] * fit[0] + fit[1] * fit[1]) / 2
         return Measure(
-            levelDecibels: 20 * log10((2 * power).squareRoot() / amplitude), noiseDecibels: 10 * log10(rest / Double(count) / power))
+            levelDecibels: 20 * log10((2 * power).squareRoot() / amplitude),
+            noiseDecibels: 10 * log10(max(rest / Double(middle.count), 1e-20) / power))
+    }
+
+    /// Three equations in three unknowns, by elimination.
+    private static func solved(_ equations: [[Double]]) -> [Double] {
+        var lines = equations
+        for pivot in 0..<3 {
+            for line in 0..<3 where line != pivot {
+                let factor = lines[line][pivot] / lines[pivot][pivot]
+                for column in 0..<4 { lines[line][column] -= factor * lines[pivot][column] }
+            }
+        }
+        return (0..<3).map { lines[$0][3] / lines[$0][$0] }
+    }
+
+    /// What a coding alone leaves of the tone; nil for one that is finer than 16 bits need.
+    static func noise(of encoding: SoundFormat.Encoding, rate: Int) -> Double? {
+        guard [.pcm8, .muLaw, .aLaw].contains(encoding) else { return nil }
+        let bytes = bytes(SoundFormat(encoding, rate: rate), moments: rate / 5)
+        return measure(samples(bytes, encoding), rate: rate).noiseDecibels
     }
 }
