@@ -97,7 +97,7 @@ struct Tone {
     /// What a coding alone leaves of the tone; nil for one that is finer than 16 bits need.
     static func noise(of encoding: SoundFormat.Encoding, rate: Int) -> Double? {
         guard [.pcm8, .muLaw, .aLaw].contains(encoding) else { return nil }
-        let bytes = bytes(SoundFormat(encoding, rate: rate), moments: rate / 5)
-        return measure(samples(bytes, encoding), rate: rate).noiseDecibels
+        let coded = bytes(SoundFormat(encoding, rate: rate), moments: rate / 5)
+        return measure(samples(coded, encoding), rate: rate).noiseDecibels
     }
 }

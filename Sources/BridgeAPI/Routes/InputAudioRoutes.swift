@@ -8,23 +8,18 @@ enum InputAudioRoutes {
         let commands = try await Commands(api, call)
         var type = try SoundType(call.head.headers["content-type"].map(ContentType.init))
         var ending = try UploadEnding(commands)
+        var beginning: [UInt8] = []
+        if type == .unsaid {
+            beginning = try await Self.beginning(of: call.body)
+            type = try SoundType(beginning: beginning)
+        }
+        let appended =
+            type == .json
+            ? try await appendJSON(commands, beginning) : try await appendSound(commands, type, beginning)
         do {
-            var beginning: [UInt8] = []
-            if type == .unsaid {
-                beginning = try await Self.beginning(of: call.body)
-                type = try SoundType(beginning: beginning)
-            }
-            let appended =
-                type == .json
-                ? try await appendJSON(commands, beginning) : try await appendSound(commands, type, beginning)
-            do {
-                return try await ending.answer(appended)
-            } catch {
-                throw Self.answer(to: error, commands, appendedBytes: appended.bytes)
-            }
+            return try await ending.answer(appended)
         } catch {
-            ending.giveUp()
-            throw error
+            throw Self.answer(to: error, commands, appendedBytes: appended.bytes)
         }
     }
 

@@ -32,8 +32,11 @@ struct EventWatch {
             case .behind:
                 let events = try await history.page(after: seq, limit: 1_000, maximumBytes: Self.readBytes)
                 read = events[...]
-                // Removed meanwhile: on from what is there.
-                if events.isEmpty { seq = max(seq, history.start.seq) }
+                if events.isEmpty {
+                    // Removed meanwhile: on from what is there.
+                    guard history.start.seq > seq else { return nil }
+                    seq = history.start.seq
+                }
             case .caughtUp:
                 guard await rung.value(within: deadline - .now) != nil else { return nil }
             case .ended:

@@ -21,7 +21,7 @@ struct UploadEnding {
     private let commands: Commands
     private let commits: Bool
     private let responds: Bool
-    /// For a response as a stream; taken before anything is sent.
+    /// For a response as a stream; taken before anything is sent, and left with this value where none comes of it.
     private let seat: StreamSeat?
     private var watch: EventWatch
     private var turns = VoiceTurns()
@@ -41,9 +41,6 @@ struct UploadEnding {
         let isStreamed = responds && commands.call.accepts("text/event-stream")
         seat = isStreamed ? try commands.api.streams.seat(in: commands.session.history) : nil
     }
-
-    /// Nothing will be answered with the stream.
-    func giveUp() { seat?.leave() }
 
     mutating func answer(_ appended: Appended) async throws -> Response {
         _ = try await commands.result(of: appended.last, until: .written)
