@@ -48,23 +48,27 @@ enum InputAudioRoutes {
     private static func appendSound(
         _ commands: Commands, _ type: SoundType, _ beginning: [UInt8]
     ) async throws -> UploadEnding.Appended {
-        try await commands.api.uploads.upload(to: commands.session.id) {
-            var upload = await SoundUpload(commands)
-            do {
+        var upload = await SoundUpload(commands)
+        var hasBegun = false
+        do {
+            try await commands.api.uploads.upload(to: commands.session.id) {
+                hasBegun = true
                 try await upload.run(type, beginning: beginning)
-            } catch {
-                let shown = Self.answer(to: error, commands, appendedBytes: upload.appendedBytes)
-                // Whether the answer gets through depends on how much is still to come, so it is said on the stream as well.
-                if !upload.isRead {
-                    let message = (shown as? APIError)?.message ?? "The bridge has a fault; its log says more."
-                    await commands.session.inputAudioFailed(message: message, appendedBytes: upload.appendedBytes)
-                }
-                throw shown
             }
-            guard let last = upload.last else { preconditionFailure("an upload without a byte succeeded") }
-            return UploadEnding.Appended(
-                bytes: upload.appendedBytes, milliseconds: upload.milliseconds, appends: upload.appends, last: last)
+        } catch {
+            guard hasBegun else { throw error }
+            let shown = Self.answer(to: error, commands, appendedBytes: upload.appendedBytes)
+            // Whether the answer gets through depends on how much is still to come, so it is said on the stream as well: once the place is
+            // free, since whoever reads it may send the sound again.
+            if !upload.isRead {
+                let message = (shown as? APIError)?.message ?? "The bridge has a fault; its log says more."
+                await commands.session.inputAudioFailed(message: message, appendedBytes: upload.appendedBytes)
+            }
+            throw shown
         }
+        guard let last = upload.last else { preconditionFailure("an upload without a byte succeeded") }
+        return UploadEnding.Appended(
+            bytes: upload.appendedBytes, milliseconds: upload.milliseconds, appends: upload.appends, last: last)
     }
 
     /// With how much was appended, so that nobody repeats the whole of it unawares.
