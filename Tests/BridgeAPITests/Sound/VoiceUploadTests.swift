@@ -66,19 +66,6 @@ import Testing
         }
     }
 
-    @Test func ofTwoTurnsInOneUploadTheLastIsNamed() async throws {
-        try await APIFixture.run { bridge in
-            let id = try await bridge.newSession(Self.session(#"{"type":"server_vad","create_response":false}"#))
-            let sound = try Self.question() + Self.silence + Self.question() + Self.silence
-            let answer = try await bridge.upload(
-                sound, to: "/v1/sessions/\(id)/input_audio?commit=true", headers: ["content-type": "audio/pcm"])
-            let items = try #require(try await bridge.send("GET", "/v1/sessions/\(id)/items").json?["data"]?.elements)
-            #expect(items.count == 2)
-            #expect(answer.json?["item_id"]?.string == items.last?["id"]?.string, "\(answer.text)")
-            #expect(answer.json?["previous_item_id"]?.string == items.first?["id"]?.string)
-        }
-    }
-
     // MARK: VoiceTurns
 
     private static func turns(_ events: [String]) throws -> VoiceTurns {
