@@ -71,8 +71,10 @@ let package = Package(
 
         room("Realtime", []),
         tests("RealtimeTests", ["TestSupport", "Realtime"]),
-        room("Audio", []),
-        tests("AudioTests", ["Audio"]),
+        .systemLibrary(name: "CSampleRate", pkgConfig: "samplerate", providers: [.apt(["libsamplerate0-dev"])]),
+        .systemLibrary(name: "CSndFile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
+        room("Audio", ["CSampleRate", "CSndFile"]),
+        tests("AudioTests", ["Audio", "CSndFile"]),
         room("HTTPServer", ["CMicroHTTPD", locks, logging]),
         tests("HTTPServerTests", ["HTTPServer", locks, logging]),
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
@@ -84,21 +86,23 @@ let package = Package(
         tests("EventLogTests", ["TestSupport", "EventLog", "Realtime", grdb, locks, logging]),
         room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging, deque]),
         tests("SessionsTests", ["Sessions", "Simulator", "TestSupport", nioPosix, "Realtime", "Upstream", "EventLog", locks, logging]),
-        room("BridgeAPI", ["COpenAPI", "Audio", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
+        room("BridgeAPI", ["COpenAPI", "HTTPServer", "Audio", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
         tests(
             "BridgeAPITests",
             [
-                "Audio", "BridgeAPI", "HTTPServer", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator", "TestSupport", nioPosix,
+                "BridgeAPI", "HTTPServer", "Audio", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator", "TestSupport", nioPosix,
                 locks,
                 logging,
             ]),
-        room("Simulator", ["Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
-        tests("SimulatorTests", ["Simulator", "TestSupport", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
+        room("Simulator", ["Audio", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
+        tests(
+            "SimulatorTests",
+            ["Simulator", "TestSupport", "Audio", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         .executableTarget(
             name: "RealtimeBridge",
             dependencies: [
-                "HTTPServer", "BridgeAPI", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator",
-                logging, lifecycle, signals, nioCore, nioHTTP1, nioPosix,
+                "HTTPServer", "BridgeAPI", "Audio", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator",
+                locks, logging, lifecycle, signals, nioCore, nioHTTP1, nioPosix,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
@@ -115,7 +119,8 @@ let package = Package(
         tests(
             "AcceptanceTests",
             [
-                "RealtimeBridge", "HTTPServer", "Sessions", "TestSupport", "Realtime", "Upstream", locks, logging,
+                "RealtimeBridge", "HTTPServer", "BridgeAPI", "Audio", "CSndFile", "Sessions", "TestSupport", "Realtime", "Upstream", locks,
+                logging,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
     ]

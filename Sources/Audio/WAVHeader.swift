@@ -24,7 +24,7 @@ package enum WAVHeader {
 
     private static func tag(_ encoding: SoundFormat.Encoding) -> UInt16 {
         switch encoding {
-        case .pcm16, .pcm24, .pcm32: 1
+        case .pcm8, .pcm16, .pcm24, .pcm32: 1
         case .float32: 3
         case .aLaw: 6
         case .muLaw: 7

@@ -18,6 +18,9 @@ package final class BridgeAPI: HTTPHandler {
     let streams: EventStreams
     let metrics = RequestMetrics()
     let bodies: BodyBudget
+    let uploads = AudioUploads()
+    /// Nil: compressed sound is not taken.
+    let soundFiles: (any SoundFileDecoding)?
     private let admission: Admission
     private let rules: BrowserRules
     private let logger: Logger
@@ -26,13 +29,15 @@ package final class BridgeAPI: HTTPHandler {
     ///   - log: the directory's own.
     ///   - upstreams: the directory's own, to be listed; the first one is the default.
     ///   - poolStatus: what is known of their connections now, by the upstreams' names; must not block.
+    ///   - soundFiles: takes compressed sound; nil: none is taken.
     package init(
         configuration: BridgeAPIConfiguration, directory: SessionDirectory, log: EventLog, upstreams: [UpstreamConfiguration],
-        poolStatus: @escaping @Sendable () -> [UpstreamPoolStatus], logger: Logger
+        poolStatus: @escaping @Sendable () -> [UpstreamPoolStatus], soundFiles: (any SoundFileDecoding)? = nil, logger: Logger
     ) {
         self.configuration = configuration
         self.upstreams = upstreams
         self.poolStatus = poolStatus
+        self.soundFiles = soundFiles
         self.directory = directory
         self.log = log
         self.logger = logger

@@ -26,6 +26,14 @@ struct Bridge {
         self.logger = logger
     }
 
+    /// Where there is room for large files; beside the store, whose folder is nobody else's.
+    private var spoolFolder: String {
+        switch settings.log.storage {
+        case .directory(let path): path
+        case .memory: NSTemporaryDirectory()
+        }
+    }
+
     /// Returns when the process was told to stop and has drained.
     func run() async throws {
         if !settings.unknownVariables.isEmpty {
@@ -53,7 +61,7 @@ struct Bridge {
             log: log, upstreams: settings.upstreams, connector: pool, limits: settings.limits, logger: logger)
         let api = BridgeAPI(
             configuration: settings.api, directory: directory, log: log, upstreams: settings.upstreams, poolStatus: { pool.status },
-            logger: logger)
+            soundFiles: ChildSoundDecoder(folder: spoolFolder), logger: logger)
         let server = HTTPServer(configuration: settings.http, handler: api, logger: logger)
         let service = BridgeService(
             pool: pool, directory: directory, api: api, server: server, drainTimeout: settings.drainTimeout)

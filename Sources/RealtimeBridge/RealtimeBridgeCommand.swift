@@ -6,7 +6,7 @@ struct RealtimeBridgeCommand: AsyncParsableCommand {
         commandName: "realtime-bridge",
         abstract: "The Realtime WebSocket API as REST and Server-Sent Events.",
         version: version,
-        subcommands: [ServeCommand.self, DemoCommand.self, SimulateCommand.self, HealthcheckCommand.self])
+        subcommands: [ServeCommand.self, DemoCommand.self, SimulateCommand.self, HealthcheckCommand.self, DecodeSoundCommand.self])
 
     static let version = "0.1.0"
 }

@@ -1,7 +1,7 @@
 import NIOConcurrencyHelpers
 
 /// A value that comes once, awaited by any number of tasks, each with its own limit.
-final class Promise<Value: Sendable>: Sendable {
+package final class Promise<Value: Sendable>: Sendable {
     private struct State {
         var value: Value?
         var waiting: [Int: CheckedContinuation<Value?, Never>] = [:]
@@ -10,8 +10,10 @@ final class Promise<Value: Sendable>: Sendable {
 
     private let state = NIOLockedValueBox(State())
 
+    package init() {}
+
     /// Gives the value to all who wait and will wait. Later values are ignored.
-    func fulfil(_ value: Value) {
+    package func fulfil(_ value: Value) {
         let waiting = state.withLockedValue { state -> [CheckedContinuation<Value?, Never>] in
             guard state.value == nil else { return [] }
             state.value = value
@@ -24,7 +26,7 @@ final class Promise<Value: Sendable>: Sendable {
     var isFulfilled: Bool { state.withLockedValue { $0.value != nil } }
 
     /// The value, or nil once the limit has passed or the task was cancelled.
-    func value(within limit: Duration) async -> Value? {
+    package func value(within limit: Duration) async -> Value? {
         if let value = state.withLockedValue({ $0.value }) { return value }
         let ticket = state.withLockedValue { state -> Int in
             defer { state.nextWaiter += 1 }

@@ -73,9 +73,12 @@ package actor Session {
     /// What a session or response object of its upstream says that the assistant's audio is; nil if it does not say.
     package func outputFormat(statedBy object: JSON?) -> AudioFormat? { AudioFormat.output(statedBy: object, machine.profile) }
     /// The kind of its voice detection, `server_vad` or `semantic_vad`; nil if it is off, or not known.
-    package var voiceDetection: String? {
+    package var voiceDetectionType: String? {
         let session = record.configuration.flatMap { try? JSON.parse($0, maximumDepth: 256, refusingDuplicates: false) }
         return (session?["audio"]?["input"]?["turn_detection"] ?? session?["turn_detection"])?["type"]?.string
+    }
+    package var voiceDetection: VoiceDetection {
+        machine.isAnsweringVoice ? .answers : machine.isDetectingVoice ? .commits : .off
     }
     package var itemCount: Int { machine.projection.itemCount }
     package var activeResponseID: String? { machine.projection.activeResponse?.id }
@@ -196,6 +199,13 @@ package actor Session {
     package func viewersChanged(_ count: Int) {
         machine.viewersChanged(count, at: Self.now)
         arm()
+    }
+
+    /// Says on the stream that an upload of audio ended before its end, for those who cannot be answered.
+    /// - Parameter appendedBytes: of it that upstream was sent.
+    package func inputAudioFailed(message: String, appendedBytes: Int) {
+        guard !isBroken, !isRetired, !machine.record.status.hasEnded else { return }
+        act(machine.logged(BridgeEvent.inputAudioFailed(message: message, appendedBytes: appendedBytes)))
     }
 
     private func waitForRoom() async throws(SessionError) {

@@ -1,3 +1,5 @@
+import Audio
+
 /// How audio bytes of one direction are to be read.
 enum AudioFormat: Sendable, Hashable, CaseIterable {
     /// 16-bit signed little-endian samples at 24 kHz, one channel.

@@ -52,7 +52,8 @@ struct ReadmeTests {
         ("long", [#""status":"in_progress""#]),
         (restart, []),
         ("resume after kill", ["event: response.done", #""status":"failed""#, "upstream_lost"]),
-        ("speak", [#""appends":1"#, #""item_id":"item_"#, #""status":"completed""#, "seconds of audio"]),
+        ("speak", [#""appends":"#, #""item_id":"item_"#, #""response":{"#, "seconds of audio"]),
+        ("speak in pieces", [#""appends":1"#, #""item_id":"item_"#, #""status":"completed""#, "seconds of audio"]),
         (
             "voice detection",
             [

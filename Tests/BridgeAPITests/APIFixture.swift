@@ -22,6 +22,7 @@ struct APIFixture: Sendable {
     /// In front of the simulator.
     static func run(
         dialect: Dialect = .beta, deltaDelay: Duration = .zero, storage: EventLogConfiguration = EventLogConfiguration(storage: .memory),
+        record: String? = nil,
         configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
@@ -30,6 +31,7 @@ struct APIFixture: Sendable {
         var settings = SimulatorConfiguration(dialect: dialect)
         settings.deltaDelay = deltaDelay
         settings.speech = .tone
+        settings.recordFile = record
         let simulator = Simulator(configuration: settings, group: group, logger: logger)
         let address = try await simulator.start()
         let connector = NIOUpstreamConnector(group: group, logger: logger)
@@ -100,6 +102,13 @@ struct APIFixture: Sendable {
         let stored = try? await log.storedSession(String(session.split(separator: "/").last ?? ""), withProducedContent: false)
         let shown = ShownEvents(target: target, betaHeader: headers["openai-beta"]) { _ in stored?.record.dialect }
         shown?.add(body: Array(answer.text.utf8), contentType: answer.headers["content-type"] ?? "")
+    }
+
+    /// A body of bytes; what comes of it is not held against `openapi.json`.
+    func upload(_ bytes: [UInt8], to target: String, method: String = "PUT", headers: HTTPHeaders = [:]) async throws -> APIAnswer {
+        let head = try Self.head(method, target, bodyBytes: bytes.count, headers: headers)
+        if let refusal = api.refusal(of: head) { return try await APIAnswer(refusal) }
+        return try await APIAnswer(await api.respond(to: Request(head: head, body: RequestBody(bytes))))
     }
 
     /// Made and answered as created; its id.

@@ -117,8 +117,50 @@ import Testing
         Bad("POST", session + "/input_audio", #"{"audio":""}"#, 400, "invalid_audio", param: "audio"),
         Bad("POST", session + "/input_audio", #"{"audio":"A?AA"}"#, 400, "invalid_audio", param: "audio"),
         Bad("POST", session + "/input_audio", #"{"audio":"AAAA"}"#, 400, "invalid_audio", param: "audio"),
-        Bad("POST", session + "/input_audio", "RIFF", 415, "unsupported_media_type", headers: ["content-type": "audio/wav"]),
-        Bad("POST", session + "/input_audio?commit=true", #"{"audio":"AAAAAAAA"}"#, 400, "unknown_parameter", param: "commit"),
+        Bad("POST", session + "/input_audio", "RIFF", 400, "invalid_audio", headers: ["content-type": "audio/wav"]),
+        Bad("PUT", session + "/input_audio", "RIFF", 400, "invalid_audio"),
+        Bad("PUT", session + "/input_audio", "RIFF....AVI LIST....", 400, "invalid_audio"),
+        Bad("PUT", session + "/input_audio", "odd", 400, "invalid_audio", headers: ["content-type": "audio/pcm"]),
+        Bad("PUT", session + "/input_audio", "", 400, "invalid_audio", headers: ["content-type": "audio/pcm"]),
+        Bad("PUT", session + "/input_audio", "What is this?", 415, "unsupported_media_type", param: "content-type"),
+        Bad("PUT", session + "/input_audio", "fLaC....", 415, "unsupported_media_type", param: "content-type"),
+        Bad(
+            "PUT", session + "/input_audio", "....", 415, "unsupported_media_type", param: "content-type",
+            headers: ["content-type": "audio/webm; codecs=opus"]),
+        Bad(
+            "PUT", session + "/input_audio", "....", 415, "unsupported_media_type", param: "content-type",
+            headers: ["content-type": "video/mp4"]),
+        Bad("PUT", session + "/input_audio", "....", 415, "unsupported_content_encoding", headers: ["content-encoding": "gzip"]),
+        Bad(
+            "PUT", session + "/input_audio", "....", 400, "invalid_value", param: "content-type",
+            headers: ["content-type": "audio/pcm;rate=3999"]),
+        Bad(
+            "PUT", session + "/input_audio", "....", 400, "invalid_value", param: "content-type",
+            headers: ["content-type": "audio/pcm;channels=9"]),
+        Bad(
+            "PUT", session + "/input_audio", "....", 400, "invalid_value", param: "content-type",
+            headers: ["content-type": "audio/pcm;rate=16k"]),
+        Bad(
+            "PUT", session + "/input_audio", "....", 400, "invalid_value", param: "content-type",
+            headers: ["content-type": "audio/pcm;encoding=opus"]),
+        Bad(
+            "PUT", session + "/input_audio", "....", 400, "invalid_value", param: "content-type",
+            headers: ["content-type": "audio/pcm;bits=16"]),
+        Bad(
+            "PUT", session + "/input_audio", "....", 400, "invalid_value", param: "content-type",
+            headers: ["content-type": "audio/pcmu;encoding=s16le"]),
+        Bad(
+            "PUT", session + "/input_audio", "....", 400, "missing_required_parameter", param: "content-type",
+            headers: ["content-type": "audio/L16"]),
+        Bad("POST", session + "/input_audio?commit=perhaps", #"{"audio":"AAAAAAAA"}"#, 400, "invalid_value", param: "commit"),
+        Bad("POST", session + "/input_audio?respond=1", #"{"audio":"AAAAAAAA"}"#, 400, "invalid_value", param: "respond"),
+        Bad("POST", session + "/input_audio?respond=true&commit=false", #"{"audio":"AAAAAAAA"}"#, 400, "invalid_value", param: "commit"),
+        Bad("POST", session + "/input_audio?stream=true", #"{"audio":"AAAAAAAA"}"#, 400, "unknown_parameter", param: "stream"),
+        Bad("PUT", "/v1/sessions/none/input_audio", "....", 404, "session_not_found"),
+        Bad("PUT", session + "/input_audio/commit", nil, 405, "method_not_allowed"),
+        Bad(
+            "PUT", session + "/input_audio", "....", 400, "idempotency_not_available", param: "Idempotency-Key",
+            headers: ["idempotency-key": "k"]),
         Bad("POST", session + "/input_audio/commit", #"{"x":1}"#, 400, "unknown_parameter", param: "x"),
 
         Bad("POST", session + "/responses", #"{"response":{}}"#, 400, "unknown_parameter", param: "response"),
@@ -178,7 +220,8 @@ import Testing
                 #expect(answer.status == row.status, "\(row.testDescription): \(answer.text)")
                 #expect(answer.code == row.code, "\(row.testDescription): \(answer.text)")
                 #expect(answer.error?["param"]?.string == row.param, "\(row.testDescription): \(answer.text)")
-                #expect(answer.error?.members.map(\.name) == ["message", "type", "code", "param", "event_id"])
+                let names = answer.error?.members.map(\.name).filter { $0 != "appended_bytes" }
+                #expect(names == ["message", "type", "code", "param", "event_id"])
             }
             // None of it reached the conversation.
             #expect(try await bridge.send("GET", "/v1/sessions/\(id)").json?["item_count"]?.int == 0)

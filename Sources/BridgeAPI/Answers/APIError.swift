@@ -37,6 +37,8 @@ struct APIError: Error, Sendable, Equatable {
     var param: String?
     /// The client event it is about, with the caller's own id where one was given.
     var eventID: String?
+    /// Of an upload that went wrong: how much of it upstream had been sent by then.
+    var appendedBytes: Int?
     var retry: Retry
     var headers: [String: String]
 
@@ -56,10 +58,11 @@ struct APIError: Error, Sendable, Equatable {
 
     /// The inner object, as receipts carry it.
     var object: JSONValue {
-        .object([
-            ("message", .string(message)), ("type", .string(type)), ("code", .string(code)), ("param", .string(orNull: param)),
-            ("event_id", .string(orNull: eventID)),
-        ])
+        .object(
+            [
+                ("message", .string(message)), ("type", .string(type)), ("code", .string(code)), ("param", .string(orNull: param)),
+                ("event_id", .string(orNull: eventID)),
+            ] + (appendedBytes.map { [("appended_bytes", .int($0))] } ?? []))
     }
 
     var response: Response {

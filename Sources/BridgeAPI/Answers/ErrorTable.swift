@@ -1,3 +1,4 @@
+import Audio
 import EventLog
 import HTTPServer
 import Realtime
@@ -14,6 +15,7 @@ enum ErrorTable {
         case let error as EventLogError: answer(toLog: error)
         case let error as RequestBodyError: answer(toBody: error)
         case let error as StreamRefusal: answer(toStream: error)
+        case let error as SoundFault: answer(toSound: error)
         case let error as JSONError: APIError(.badRequest, code: "invalid_json", "The body is not acceptable JSON: \(error).")
         default: nil
         }
@@ -117,6 +119,13 @@ enum ErrorTable {
         APIError(
             refusal.status == 503 ? .serviceUnavailable : .tooManyRequests, code: refusal.code, refusal.description,
             retry: .after(seconds: refusal.retryAfterSeconds))
+    }
+
+    private static func answer(toSound fault: SoundFault) -> APIError {
+        switch fault.code {
+        case .malformed, .truncated: APIError(.badRequest, code: SessionError.Code.invalidAudio.rawValue, fault.message)
+        case .unsupported: SoundType.unsupported(fault.message)
+        }
     }
 
     private static func answer(toBody error: RequestBodyError) -> APIError {

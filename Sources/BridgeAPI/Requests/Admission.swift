@@ -24,7 +24,7 @@ struct Admission: Sendable {
         do throws(APIError) {
             if route?.access != .probe { try rules.check(head) }
             if head.method == "OPTIONS" {
-                if head.path == "*" { return .options(allow: "GET, HEAD, POST, PATCH, DELETE, OPTIONS") }
+                if head.path == "*" { return .options(allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") }
                 guard case .otherMethods(let allow) = match else { throw Self.noRoute }
                 return .options(allow: allow)
             }
@@ -73,14 +73,16 @@ struct Admission: Sendable {
     }
 
     private func checkBody(_ head: RequestHead, _ route: Route) throws(APIError) {
-        if route.method == .post, head.headers["idempotency-key"] != nil {
+        if route.method == .post || route.method == .put, head.headers["idempotency-key"] != nil {
             // Ignoring it would let the caller believe that a repetition is safe.
             throw APIError(
                 .badRequest, code: "idempotency_not_available", "Idempotency-Key is not available yet; send the request without it.",
                 param: "Idempotency-Key")
         }
         guard route.body != .none, head.hasBody else { return }
-        if let bytes = head.contentLength, bytes > maximumBodyBytes {
+        let type = head.headers["content-type"].map(ContentType.init)
+        let isSound = route.body == .jsonOrSound ? try SoundType(type) != .json : false
+        if !isSound, let bytes = head.contentLength, bytes > maximumBodyBytes {
             throw APIError(
                 .payloadTooLarge, code: "request_too_large",
                 "The body has \(bytes) bytes; at most \(maximumBodyBytes) are read (setting --max-body).")
@@ -88,7 +90,7 @@ struct Admission: Sendable {
         if let coding = head.headers["content-encoding"], coding.lowercased() != "identity" {
             throw APIError(.unsupportedMediaType, code: "unsupported_content_encoding", "Bodies are read without a content-encoding only.")
         }
-        if let type = head.headers["content-type"], !ContentType(type).isAcceptable(for: route.body) {
+        if let type, !type.isAcceptable(for: route.body) {
             let lines = route.body == .jsonOrLines ? " or application/x-ndjson" : ""
             throw APIError(.unsupportedMediaType, code: "unsupported_media_type", "Send application/json\(lines) here, in UTF-8.")
         }
@@ -96,29 +98,39 @@ struct Admission: Sendable {
 }
 
 /// The parts of a `Content-Type` that decide here.
-struct ContentType: Sendable, Equatable {
+struct ContentType: Sendable {
     let name: String
-    let charset: String?
+    /// In their order; one without a value has an empty one.
+    let parameters: [(name: String, value: String)]
 
     init(_ value: String) {
-        let parts = value.lowercased().split(separator: ";", omittingEmptySubsequences: false).map { $0.filter { $0 != " " && $0 != "\"" } }
+        let parts = value.lowercased().split(separator: ";", omittingEmptySubsequences: false).map {
+            $0.filter { $0 != " " && $0 != "\t" && $0 != "\"" }
+        }
         name = parts.first ?? ""
-        charset = parts.dropFirst().first { $0.hasPrefix("charset=") }.map { String($0.dropFirst("charset=".count)) }
+        parameters = parts.dropFirst().filter { !$0.isEmpty }.map { part in
+            let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (String(sides[0]), sides.count > 1 ? String(sides[1]) : "")
+        }
     }
+
+    var charset: String? { parameters.first { $0.name == "charset" }?.value }
 
     var isLines: Bool { name == "application/x-ndjson" || name == "application/jsonl" }
 
     func isAcceptable(for body: Route.Body) -> Bool {
         guard charset == nil || charset == "utf-8" || charset == "us-ascii" else { return false }
         switch body {
-        case .none: return true
+        // What sound can be sent is said by ``SoundType``.
+        case .none, .jsonOrSound: return true
         case .json: return isJSON
         case .jsonOrLines: return isJSON || isLines
         }
     }
 
-    /// curl's `-d` says that everything is a form.
-    private var isJSON: Bool {
-        name.isEmpty || name == "application/json" || name.hasSuffix("+json") || name == "application/x-www-form-urlencoded"
-    }
+    private var isJSON: Bool { saysJSON || name.isEmpty || isForm }
+
+    var saysJSON: Bool { name == "application/json" || name.hasSuffix("+json") }
+    /// curl's `-d` says that everything is one.
+    var isForm: Bool { name == "application/x-www-form-urlencoded" }
 }

@@ -47,9 +47,15 @@ final class BodyReader: Sendable {
         budget.giveBack(takenBytes.withLockedValue { $0 })
     }
 
+    /// What has arrived since the last call; nil at the end. Not counted against the budget: for what is passed on as it comes.
+    func next() async throws(RequestBodyError) -> [UInt8]? { try await body.next() }
+
     /// The whole body. To be called once.
-    func collect() async throws -> [UInt8] {
-        var whole: [UInt8] = []
+    /// - Parameter beginning: what was read of it by ``next()``.
+    func collect(after beginning: [UInt8] = []) async throws -> [UInt8] {
+        var whole = beginning
+        guard whole.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }
+        try take(whole.count)
         while let bytes = try await body.next() {
             guard whole.count + bytes.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }
             try take(bytes.count)

@@ -46,7 +46,7 @@ struct Commands: Sendable {
 
     /// - Parameter event: in the caller's dialect.
     func submit(_ event: JSON, rejectIfActive: Bool = false) async throws -> CommandReceipt {
-        let translation = ClientEventTranslation(event, from: view, voiceDetection: await session.voiceDetection)
+        let translation = ClientEventTranslation(event, from: view, voiceDetection: await session.voiceDetectionType)
         do {
             var receipt = try await session.submit(translation.event, by: submitter, rejectIfActive: rejectIfActive)
             receipt.leftOut = translation.leftOut

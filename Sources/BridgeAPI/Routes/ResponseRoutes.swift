@@ -98,7 +98,7 @@ enum ResponseRoutes {
         error.status == .gatewayTimeout || error.status == .badGateway
     }
 
-    private static func stream(
+    static func stream(
         _ created: ServerEvent, _ position: EventPosition, in seat: StreamSeat, _ commands: Commands
     ) -> Response {
         guard let id = created.responseID else { preconditionFailure("a response.created without an id was matched") }

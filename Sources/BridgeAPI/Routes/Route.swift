@@ -5,6 +5,7 @@ struct Route: Sendable {
     enum Method: String, Sendable, CaseIterable {
         case get = "GET"
         case post = "POST"
+        case put = "PUT"
         case patch = "PATCH"
         case delete = "DELETE"
     }
@@ -23,6 +24,8 @@ struct Route: Sendable {
         case json
         /// JSON, or lines of it.
         case jsonOrLines
+        /// JSON, or a file or stream of sound, which is read as it arrives and has no limit.
+        case jsonOrSound
     }
 
     typealias Handler = @Sendable (BridgeAPI, APICall) async throws -> Response

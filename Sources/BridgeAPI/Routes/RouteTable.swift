@@ -23,8 +23,12 @@ enum RouteTable {
         Route(.get, session + "/items/{item}/audio", "getItemAudio", query: dialect, handler: AudioRoutes.item),
 
         Route(
-            .post, session + "/input_audio", "appendInputAudio", query: dialect, body: .json, honoursPrefer: true,
-            handler: InputAudioRoutes.append),
+            .post, session + "/input_audio", "appendInputAudio", query: ["commit", "respond"] + dialect, body: .jsonOrSound,
+            honoursPrefer: true, handler: InputAudioRoutes.append),
+        // What `curl -T` sends.
+        Route(
+            .put, session + "/input_audio", "streamInputAudio", query: ["commit", "respond"] + dialect, body: .jsonOrSound,
+            honoursPrefer: true, handler: InputAudioRoutes.append),
         Route(
             .post, session + "/input_audio/commit", "commitInputAudio", query: dialect, body: .json, honoursPrefer: true,
             handler: InputAudioRoutes.commit),

@@ -1,6 +1,6 @@
 /// Companding of telephone audio, ITU-T G.711: one byte for each sample of 8 kHz.
-enum G711 {
-    static func encodeMuLaw(_ sample: Int16) -> UInt8 {
+package enum G711 {
+    package static func encodeMuLaw(_ sample: Int16) -> UInt8 {
         let bias = 0x84
         let clip = 32635
         let sign: Int = sample < 0 ? 0x80 : 0
@@ -11,14 +11,14 @@ enum G711 {
         return ~UInt8(sign | exponent << 4 | mantissa)
     }
 
-    static func decodeMuLaw(_ byte: UInt8) -> Int16 {
+    package static func decodeMuLaw(_ byte: UInt8) -> Int16 {
         let value = Int(~byte)
         let exponent = value >> 4 & 7
         let magnitude = ((value & 0x0F) << 3 + 0x84) << exponent - 0x84
         return Int16(value & 0x80 != 0 ? -magnitude : magnitude)
     }
 
-    static func encodeALaw(_ sample: Int16) -> UInt8 {
+    package static func encodeALaw(_ sample: Int16) -> UInt8 {
         let sign: Int = sample >= 0 ? 0x80 : 0
         let magnitude = min(sample >= 0 ? Int(sample) : -Int(sample) - 1, 32767) >> 3
         let code: Int
@@ -31,7 +31,7 @@ enum G711 {
         return UInt8(sign | code) ^ 0x55
     }
 
-    static func decodeALaw(_ byte: UInt8) -> Int16 {
+    package static func decodeALaw(_ byte: UInt8) -> Int16 {
         let value = Int(byte ^ 0x55)
         let exponent = value >> 4 & 7
         let mantissa = value & 0x0F
@@ -39,7 +39,7 @@ enum G711 {
         return Int16(value & 0x80 != 0 ? magnitude : -magnitude)
     }
 
-    /// For every code its sample; decoding is the hot path of voice activity detection.
-    static let muLawSamples: [Int16] = (0...255).map { decodeMuLaw(UInt8($0)) }
-    static let aLawSamples: [Int16] = (0...255).map { decodeALaw(UInt8($0)) }
+    /// For every code its sample; decoding is the hot path of voice activity detection and of uploads.
+    package static let muLawSamples: [Int16] = (0...255).map { decodeMuLaw(UInt8($0)) }
+    package static let aLawSamples: [Int16] = (0...255).map { decodeALaw(UInt8($0)) }
 }

@@ -1,0 +1,151 @@
+import EventLog
+import HTTPServer
+import Realtime
+import Sessions
+
+/// What is asked for after the last byte of an upload: `?commit=true`, `?respond=true`; and the answer to it.
+///
+/// Where upstream's voice detection is on, it may have committed what was said, and answered it. That is then what was asked for.
+struct UploadEnding {
+    /// What was appended.
+    struct Appended {
+        let bytes: Int
+        let milliseconds: Int
+        let appends: Int
+        let last: CommandReceipt
+    }
+
+    /// How long voice detection is given to say what it makes of the last sound, before the bridge commits for it.
+    private static let grace = Duration.milliseconds(500)
+
+    private let commands: Commands
+    private let commits: Bool
+    private let responds: Bool
+    /// For a response as a stream; taken before anything is sent, and left with this value where none comes of it.
+    private let seat: StreamSeat?
+    /// Words or speech alone, where that is what is accepted.
+    private let form: ProducedForm?
+    private var watch: EventWatch
+    private var turns = VoiceTurns()
+
+    /// To be made before the first byte is sent.
+    init(_ commands: Commands) throws {
+        self.commands = commands
+        responds = try commands.call.flag("respond")
+        let isCommitSaid = commands.call.query("commit") != nil
+        let commit = try commands.call.flag("commit")
+        guard commit || !responds || !isCommitSaid else {
+            throw APIError(.badRequest, code: "invalid_value", "'respond' needs the commit: leave 'commit' out.", param: "commit")
+        }
+        commits = commit || responds
+        watch = EventWatch(commands.session.history)
+        let isStreamed = responds && commands.call.accepts("text/event-stream")
+        form = responds && !isStreamed ? ProducedForm(Accept(commands.call.head)) : nil
+        seat =
+            isStreamed
+            ? try commands.api.streams.seat(in: commands.session.history) : form != nil ? try ProducedAnswers.seat(commands) : nil
+    }
+
+    mutating func answer(_ appended: Appended) async throws -> Response {
+        _ = try await commands.result(of: appended.last, until: .written)
+        var members: [(String, JSONValue)] = [
+            ("bytes", .int(appended.bytes)), ("duration_ms", .int(appended.milliseconds)), ("appends", .int(appended.appends)),
+        ]
+        guard commits else { return .json(.object(members), status: 202) }
+        let detection = await commands.session.voiceDetection
+        let found = try await item(detection)
+        guard let (item, isVoices) = found else { return .json(.object(members), status: 202) }
+        members += [("item_id", .string(orNull: item.id)), ("previous_item_id", .string(orNull: item.previous))]
+        guard responds else { return .json(.object(members)) }
+        return try await respond(members, startedByVoice: isVoices && detection == .answers)
+    }
+
+    // MARK: Commit
+
+    /// The item that holds the sound, and whether voice detection made it. Nil if the caller does not wait for it.
+    private mutating func item(_ detection: VoiceDetection) async throws -> (VoiceTurns.Item, isVoices: Bool)? {
+        if detection != .off, let item = try await voicesItem(within: Self.grace) { return (item, true) }
+        do {
+            let (_, result) = try await commands.perform(ClientEventBody.make(.inputAudioBufferCommit))
+            guard case .confirmed(let event, _) = result else { return nil }
+            return (VoiceTurns.Item(id: event.itemID ?? "", previous: event.previousItemID), false)
+        } catch let error as APIError where detection != .off && error.code == "input_audio_buffer_commit_empty" {
+            // Voice detection was faster; what it says of that is on its way.
+            guard let item = try await voicesItem(within: .zero) else { throw error }
+            return (item, true)
+        }
+    }
+
+    private mutating func voicesItem(within limit: Duration) async throws -> VoiceTurns.Item? {
+        try await follow(for: limit) { $0.committed != nil }
+        return turns.committed
+    }
+
+    /// Reads what is there, and what comes until it is enough or the time is over.
+    private mutating func follow(for limit: Duration, until isEnough: (VoiceTurns) -> Bool) async throws {
+        let deadline = ContinuousClock.now + limit
+        while let (event, position) = try await watch.next(until: isEnough(turns) ? .now : deadline) {
+            turns.take(event, at: position)
+        }
+    }
+
+    // MARK: Respond
+
+    private mutating func respond(_ members: [(String, JSONValue)], startedByVoice: Bool) async throws -> Response {
+        let prefer = commands.call.prefer
+        if prefer.isAsync, prefer.wait == nil, startedByVoice { return .json(.object(members), status: 202) }
+        if startedByVoice {
+            try await follow(for: prefer.limit(default: Commands.defaultWait)) { $0.response != nil }
+            if turns.response != nil { return try await voicesResponse(members) }
+        }
+        let receipt: CommandReceipt
+        let result: Commands.Result
+        do {
+            receipt = try await commands.submit(ClientEventBody.make(.responseCreate), rejectIfActive: true)
+            result = try await commands.result(
+                of: receipt, until: seat == nil ? .finished : .confirmed, wait: Commands.defaultResponseWait)
+        } catch {
+            // Upstream's own has come between.
+            try await follow(for: .zero) { _ in false }
+            guard turns.response != nil, ErrorTable.knownAnswer(to: error, passesBearer: false)?.status == .conflict else { throw error }
+            return try await voicesResponse(members)
+        }
+        guard case .confirmed(let event, let position) = result else { return .json(.object(members), status: 202) }
+        if let seat { return try await show(event, position, in: seat, eventID: receipt.eventID) }
+        return try answer(members, with: event, eventID: receipt.eventID)
+    }
+
+    private func show(
+        _ created: ServerEvent, _ position: EventPosition, in seat: StreamSeat, eventID: String?
+    ) async throws -> Response {
+        guard let form else { return ResponseRoutes.stream(created, position, in: seat, commands) }
+        return try await ProducedAnswers(commands: commands).response(
+            created.responseID ?? "", form, in: seat, eventID: eventID,
+            wait: commands.call.prefer.limit(default: Commands.defaultResponseWait))
+    }
+
+    private mutating func voicesResponse(_ members: [(String, JSONValue)]) async throws -> Response {
+        guard let (event, position) = turns.response else { preconditionFailure("there is no response of upstream's own") }
+        if let seat { return try await show(event, position, in: seat, eventID: nil) }
+        try await follow(for: commands.call.prefer.limit(default: Commands.defaultResponseWait)) { $0.done != nil }
+        guard let done = turns.done else {
+            guard commands.call.prefer.isAsync else {
+                throw APIError(
+                    .gatewayTimeout, code: "upstream_timeout",
+                    "The response that upstream began by itself has not ended in time; its events stand on the session's stream.",
+                    retry: .never)
+            }
+            return .json(.object(members), status: 202)
+        }
+        return try answer(members, with: done, eventID: nil)
+    }
+
+    private func answer(_ members: [(String, JSONValue)], with done: ServerEvent, eventID: String?) throws(APIError) -> Response {
+        let response = done.json["response"]
+        if response?["status"]?.string == "failed" {
+            throw ErrorTable.answer(toFailedResponse: RealtimeError(response?["status_details"]?["error"]), eventID: eventID)
+        }
+        let shown = ResponseView.value(response.map { Array($0.lexeme) } ?? Array("null".utf8), in: commands.view)
+        return .json(.object(members + [("response", shown)]))
+    }
+}

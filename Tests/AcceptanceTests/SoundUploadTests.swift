@@ -1,0 +1,195 @@
+import Audio
+import BridgeAPI
+import CSndFile
+import Foundation
+import Realtime
+import TestSupport
+import Testing
+
+@testable import RealtimeBridge
+
+/// Files of sound, as curl uploads them to the real program, decoded by its real child.
+@Suite(.serialized) struct SoundUploadTests {
+    /// Two seconds of a tone, by libsndfile.
+    private static func write(_ format: Int, rate: Int, to file: URL) throws {
+        var info = SF_INFO()
+        info.samplerate = Int32(rate)
+        info.channels = 2
+        info.format = Int32(format)
+        let sound = try #require(sf_open(file.path, Int32(SFM_WRITE), &info))
+        let samples = (0..<2 * rate).flatMap { moment in
+            let value = Float(0.5 * sin(2 * .pi * 1_000 * Double(moment) / Double(rate)))
+            return [value, value]
+        }
+        sf_writef_float(sound, samples, sf_count_t(2 * rate))
+        sf_close(sound)
+    }
+
+    private static func session(_ curl: Curl) async throws -> String {
+        let answer = try await curl("POST", "/v1/sessions", json: #"{"session":{"modalities":["text"],"turn_detection":null}}"#)
+        return "/v1/sessions/" + (try #require(try answer.json()["id"]?.string))
+    }
+
+    /// `curl -T`.
+    private static func upload(_ file: URL, to address: String, type: String? = nil) async throws -> String {
+        let header = type.map { ["-H", "content-type: \($0)"] } ?? []
+        let output = try await Shell.run("curl", ["-sS", "--max-time", "60", "-T", file.path] + header + [address])
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    @Test(.timeLimit(.minutes(2))) func filesOfEveryKindAreTakenAndTheirDurationIsKept() async throws {
+        try await BridgeProcess.run { bridge in
+            let path = try await Self.session(Curl(base: bridge.address))
+            let address = bridge.address + path + "/input_audio"
+            let kinds: [(String, Int, Int)] = [
+                ("audio/wav", Int(SF_FORMAT_WAV) | Int(SF_FORMAT_PCM_24), 44_100),
+                ("audio/wav", Int(SF_FORMAT_WAVEX) | Int(SF_FORMAT_FLOAT), 48_000),
+                ("audio/wav", Int(SF_FORMAT_RF64) | Int(SF_FORMAT_PCM_16), 22_050),
+                ("audio/wav", Int(SF_FORMAT_WAV) | Int(SF_FORMAT_ULAW), 8_000),
+                ("audio/flac", Int(SF_FORMAT_FLAC) | Int(SF_FORMAT_PCM_16), 44_100),
+                ("audio/ogg", Int(SF_FORMAT_OGG) | Int(SF_FORMAT_VORBIS), 32_000),
+                ("audio/ogg", Int(SF_FORMAT_OGG) | Int(SF_FORMAT_OPUS), 48_000),
+                ("audio/mpeg", Int(SF_FORMAT_MPEG) | Int(SF_FORMAT_MPEG_LAYER_III), 44_100),
+            ]
+            for (index, (type, format, rate)) in kinds.enumerated() {
+                let file = bridge.folder.appending(path: "sound-\(index)")
+                try Self.write(format, rate: rate, to: file)
+                let expected = #"{"bytes":96000,"duration_ms":2000,"appends":20}"# + "\n"
+                #expect(try await Self.upload(file, to: address, type: type) == expected, "\(type) \(format)")
+                // The first bytes say it as well.
+                #expect(try await Self.upload(file, to: address) == expected, "\(type) \(format)")
+            }
+            // No file and no process is left behind.
+            let left = try FileManager.default.contentsOfDirectory(atPath: bridge.folder.appending(path: "data").path)
+            #expect(!left.contains { $0.hasPrefix("sound") }, "\(left)")
+            #expect(!bridge.errorText.contains("error "), "\(bridge.errorText)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func whatTheChildCannotDecodeIsTheCallersError() async throws {
+        try await BridgeProcess.run("demo", ["--log-level", "info"]) { bridge in
+            let curl = Curl(base: bridge.address)
+            let path = try await Self.session(curl)
+            let file = bridge.folder.appending(path: "bad")
+            for text in ["fLaC and then nothing of the kind", "OggS", "ID3 ............................"] {
+                try Data(text.utf8).write(to: file)
+                let answer = try await Self.upload(file, to: bridge.address + path + "/input_audio")
+                #expect(answer.contains(#""code":"invalid_audio""#) && answer.contains(#""appended_bytes":0"#), "\(answer)")
+            }
+            // 64 MiB are the most.
+            try (Data("fLaC".utf8) + Data(count: 65 << 20)).write(to: file)
+            let answer = try await Self.upload(file, to: bridge.address + path + "/input_audio", type: "audio/flac")
+            #expect(answer.contains(#""code":"request_too_large""#), "\(answer)")
+            #expect(try await curl("GET", path).status == 200)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aPipeIsPassedOnWhileItIsOpen() async throws {
+        try await BridgeProcess.run { bridge in
+            let curl = Curl(base: bridge.address)
+            let created = try await curl("POST", "/v1/sessions", json: #"{"session":{"turn_detection":{"type":"server_vad"}}}"#)
+            let path = "/v1/sessions/" + (try #require(try created.json()["id"]?.string))
+            let stream = try CurlStream(bridge.address + path + "/events")
+            let question = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/spoken-question.pcm").path
+            let microphone = try ChildProcess(
+                URL(filePath: "/bin/bash"),
+                [
+                    "-c",
+                    "exec curl -sT - -H 'content-type: audio/pcm' \(bridge.address)\(path)/input_audio < <(cat \(question); exec sleep 20)",
+                ])
+            defer { microphone.kill() }
+            // Heard by the server while the pipe is still open.
+            try await stream.until("input_audio_buffer.speech_started")
+            // A client that goes away in the middle: the stream says what came, in whole pieces.
+            microphone.kill()
+            let failed = try #require(try await stream.until("bridge.input_audio.failed").last).json()
+            let appended = try #require(failed["appended_bytes"]?.int)
+            #expect(appended > 0 && appended.isMultiple(of: 4_800))
+        }
+    }
+
+    // MARK: The child by itself
+
+    private static func decode(_ bytes: [UInt8], by decoder: ChildSoundDecoder) async throws(SoundFileError) -> Int {
+        let decode = try await decoder.open()
+        do throws(SoundFileError) {
+            try await decode.write(bytes)
+            var count = 0
+            while let piece = try await decode.next() { count += piece.count }
+            await decode.close()
+            return count
+        } catch {
+            await decode.close()
+            throw error
+        }
+    }
+
+    /// What the decoders make of damage is theirs to decide, a crash included: here it is an error or sound, and it ends.
+    @Test(arguments: [
+        Int(SF_FORMAT_FLAC) | Int(SF_FORMAT_PCM_16), Int(SF_FORMAT_OGG) | Int(SF_FORMAT_VORBIS), Int(SF_FORMAT_OGG) | Int(SF_FORMAT_OPUS),
+        Int(SF_FORMAT_MPEG) | Int(SF_FORMAT_MPEG_LAYER_III),
+    ])
+    func damagedFilesDoNoHarm(format: Int) async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "damaged-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Self.write(format, rate: 16_000, to: file)
+        let whole = try Data(contentsOf: file)
+        let decoder = ChildSoundDecoder(folder: NSTemporaryDirectory(), program: try BridgeProcess.binary().path)
+        for _ in 0..<12 {
+            var bytes = Array(whole)
+            for _ in 0..<Int.random(in: 1...20) { bytes[Int.random(in: 0..<bytes.count)] = UInt8.random(in: 0...255) }
+            if Bool.random() { bytes.removeSubrange(Int.random(in: 0..<bytes.count)...) }
+            do throws(SoundFileError) {
+                _ = try await Self.decode(bytes, by: decoder)
+            } catch {
+                guard case .undecodable = error else { throw error }
+            }
+        }
+        #expect(try await Self.decode(Array(whole), by: decoder) >= 2 * 16_000 * 8)
+    }
+
+    /// A program that does as the script says, in the decoder's place.
+    private static func program(_ script: String) throws -> URL {
+        let file = FileManager.default.temporaryDirectory.appending(path: "decoder-\(UUID().uuidString)")
+        try Data("#!/bin/sh\n\(script)\n".utf8).write(to: file)
+        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: file.path)
+        return file
+    }
+
+    @Test(arguments: ["kill -SEGV $$", "exit 1", "exit 65", "printf RIFF; exit 65", "sleep 100"])
+    func aChildThatFailsIsAnErrorAndNoMore(script: String) async throws {
+        let program = try Self.program(script)
+        defer { try? FileManager.default.removeItem(at: program) }
+        let decoder = ChildSoundDecoder(folder: NSTemporaryDirectory(), program: program.path, silenceLimit: .milliseconds(300))
+        for _ in 0..<3 {
+            await #expect {
+                try await Self.decode([1, 2, 3], by: decoder)
+            } throws: { error in
+                if case .undecodable = error as? SoundFileError { true } else { false }
+            }
+        }
+    }
+
+    @Test func aChildIsGivenTheFileAndNoVariable() async throws {
+        // Variables that are not the shell's own, and the file from its beginning.
+        let program = try Self.program("env | grep -vc -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD=; cat")
+        defer { try? FileManager.default.removeItem(at: program) }
+        let decoder = ChildSoundDecoder(folder: NSTemporaryDirectory(), program: program.path)
+        let decode = try await decoder.open()
+        try await decode.write(Array("sound".utf8))
+        var text: [UInt8] = []
+        while let piece = try await decode.next() { text += piece }
+        await decode.close()
+        #expect(String(decoding: text, as: UTF8.self) == "0\nsound")
+    }
+
+    @Test func onlySoManyFilesAreDecodedAtOnce() async throws {
+        let decoder = ChildSoundDecoder(folder: NSTemporaryDirectory())
+        var open: [any SoundFileDecode] = []
+        for _ in 0..<ChildSoundDecoder.maximumFiles { open.append(try await decoder.open()) }
+        await #expect(throws: SoundFileError.busy) { try await decoder.open() }
+        await open[0].close()
+        open[0] = try await decoder.open()
+        for file in open { await file.close() }
+    }
+}
