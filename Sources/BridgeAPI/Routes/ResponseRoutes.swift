@@ -113,7 +113,7 @@ enum ResponseRoutes {
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let page = try PageQuery(call, ascending: true)
         let commands = try await Commands(api, call)
-        let (responses, hasMore) = page.cut(try await api.log.responses(of: commands.session.id), id: \.id)
+        let (responses, hasMore) = try page.cut(try await api.log.responses(of: commands.session.id), id: \.id)
         return .json(ListObject.value(responses.map { ($0.id, ResponseView.value($0.json, in: commands.view)) }, hasMore: hasMore))
     }
 
