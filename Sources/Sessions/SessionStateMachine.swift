@@ -130,6 +130,7 @@ struct SessionStateMachine: Sendable {
     /// Sent, never acknowledged, and not yet taken by the socket.
     var unwritten: [Command] = []
     var queue = CommandQueue()
+    var turns = ToolTurns()
     var ledger: InputAudioLedger
     /// Bytes stored of what callers gave for items, by item.
     var inputs: [String: Int]
@@ -229,7 +230,7 @@ struct SessionStateMachine: Sendable {
             return [.append(Append(seq: lastSeq, frame: frame, event: nil, changes: [], record: changedRecord(), answers: []))]
         }
         var changes = projection.apply(event, seq: lastSeq)
-        let matches = matcher.match(event)
+        let matches = turns.settle(matcher.match(event))
         for match in matches where match.stage == .confirmed {
             if let configuration = match.command.configuration {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: configuration)
@@ -240,7 +241,8 @@ struct SessionStateMachine: Sendable {
         record.configuration = projection.configuration
         record.usage = projection.usage
         let answers = matches.map { (command: $0.command.id, stage: $0.stage) }
-        return [.append(Append(seq: lastSeq, frame: frame, event: event, changes: changes, record: changedRecord(), answers: answers))]
+        let append = Append(seq: lastSeq, frame: frame, event: event, changes: changes, record: changedRecord(), answers: answers)
+        return [.append(append)] + forgone(matches)
     }
 
     /// Follows what re-hydration and rollover need to know, and keeps what upstream never gives back.
@@ -269,8 +271,13 @@ struct SessionStateMachine: Sendable {
             if isTranscribing, awaitedTranscripts.count < Self.maximumWaitingCommands { awaitedTranscripts.insert(item) }
             if matches.isEmpty { owesVoiceAnswer = isAnsweringVoice }
             voiceAnswersAsked = 0
-            guard let audio = ledger.committed(itemID: item, at: matches.first?.command.audioPosition) else { return [] }
-            return keep(item, .audio(audio, format: AudioFormat.input(of: record, profile).encoding), audio.count)
+            let marker = matches.first?.command.audioPosition
+            let speech = ledger.heard(itemID: item, at: marker).map {
+                ItemSpeech(generation: record.generation, startMilliseconds: $0.lowerBound, milliseconds: $0.count)
+            }
+            let spoken = speech.map { [ProjectionChange.speech(itemID: item, $0)] } ?? []
+            guard let audio = ledger.committed(itemID: item, at: marker) else { return spoken }
+            return spoken + keep(item, .audio(audio, format: AudioFormat.input(of: record, profile).encoding), audio.count)
         case .inputAudioBufferCleared:
             if let position = matches.first?.command.audioPosition { ledger.cleared(at: position) }
         case .responseCreated:

@@ -55,6 +55,18 @@ struct Commands: Sendable {
         }
     }
 
+    /// Gives a function call its output.
+    /// - Parameter output: the `conversation.item.create`, in the caller's dialect.
+    func answer(call id: String, with output: JSON, goingOn: Bool) async throws -> (output: CommandReceipt, response: CommandReceipt?) {
+        let event = ClientEventTranslation(output, from: view).event
+        do {
+            return try await session.answer(call: id, with: event, goingOn: goingOn, by: submitter)
+        } catch {
+            api.metrics.command(ClientEventName.conversationItemCreate.rawValue, .refused)
+            throw error
+        }
+    }
+
     /// Submits and waits as the caller prefers.
     func perform(_ event: JSON, until stage: Stage = .confirmed) async throws -> (receipt: CommandReceipt, result: Result) {
         let receipt = try await submit(event)
