@@ -62,6 +62,15 @@ struct ReadmeTests {
             ]
         ),
         ("transcription", ["event: conversation.item.input_audio_transcription.completed"]),
+        ("transcript", ["WEBVTT", " --> ", "<v user>", "user: Say good morning\nassistant: good morning\n"]),
+        (
+            "functions",
+            [
+                #""name":"get_weather""#, #""arguments_valid":true"#, #""status":"pending""#, #""type":"function_call_output""#,
+                #""waits_for":[]"#, "event: response.text.done", "The result of get_weather is",
+            ]
+        ),
+        ("several sessions", [#"data: {"session_id":"rts_"#, "event: response.created", "event: response.done"]),
         ("cancel", [#""status":"cancelled""#]),
         ("list", [#""object":"list""#, #""room":"kitchen""#, "Say good morning", #""status":"cancelled""#, #""has_more":true"#]),
         ("fork", [#""status":"active""#, #""room":"garden""#]),

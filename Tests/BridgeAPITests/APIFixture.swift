@@ -138,7 +138,7 @@ struct APIAnswer: Sendable {
     var code: String? { error?["code"]?.string }
 
     private static func read(_ stream: any ResponseStream) async throws -> [UInt8] {
-        let body = try #require(stream as? EventStreamBody)
+        let body = try #require(stream as? any WakeableStream)
         let (wakes, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         body.opened { waker.yield() }
         defer { body.closed() }
@@ -160,7 +160,7 @@ struct APIAnswer: Sendable {
     }
 
     /// True at the end.
-    private static func pull(_ body: EventStreamBody, into bytes: inout [UInt8]) -> Bool {
+    private static func pull(_ body: any WakeableStream, into bytes: inout [UInt8]) -> Bool {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4_096, alignment: 8)
         defer { buffer.deallocate() }
         while true {

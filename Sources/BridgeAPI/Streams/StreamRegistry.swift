@@ -84,8 +84,13 @@ final class StreamRegistry: Sendable {
     /// A place for one stream of that session, free again once the seat is left or forgotten.
     /// - Throws: ``StreamRefusal``; coming back later helps.
     func admit(session: String) throws(StreamRefusal) -> StreamSeat {
+        try admit(sessions: [session])
+    }
+
+    /// The same for one stream over several sessions: it counts for each of them, and once in all.
+    func admit(sessions: [String]) throws(StreamRefusal) -> StreamSeat {
         let outcome: Result<Int, StreamRefusal> = state.withLockedValue { state in
-            let ofSession = state.perSession[session, default: 0]
+            let ofSession = sessions.map { state.perSession[$0, default: 0] }.max() ?? 0
             let refusal: StreamRefusal? =
                 if state.isDraining {
                     .draining
@@ -100,16 +105,16 @@ final class StreamRegistry: Sendable {
                 state.gauges.refused += 1
                 return .failure(refusal)
             }
-            state.perSession[session] = ofSession + 1
+            for session in sessions { state.perSession[session, default: 0] += 1 }
             state.gauges.open += 1
             state.gauges.opened += 1
             state.nextNumber += 1
-            state.viewerChanges.insert(session)
+            state.viewerChanges.formUnion(sessions)
             return .success(state.nextNumber)
         }
         if case .success = outcome { viewersChanged.yield() }
         let age = configuration.maximumAge * (0.8 + 0.2 * random())
-        return StreamSeat(registry: self, number: try outcome.get(), session: session, age: age)
+        return StreamSeat(registry: self, number: try outcome.get(), sessions: sessions, age: age)
     }
 
     /// Every open stream ends at once with a `retry:`, between two frames; new ones are refused.
@@ -156,12 +161,14 @@ final class StreamRegistry: Sendable {
         if mustDrain { member.drain() }
     }
 
-    func leave(_ number: Int, session: String) {
+    func leave(_ number: Int, sessions: [String]) {
         let member = state.withLockedValue { state in
             state.gauges.open -= 1
-            let left = state.perSession[session, default: 0] - 1
-            state.perSession[session] = left > 0 ? left : nil
-            if !state.isDraining { state.viewerChanges.insert(session) }
+            for session in sessions {
+                let left = state.perSession[session, default: 0] - 1
+                state.perSession[session] = left > 0 ? left : nil
+            }
+            if !state.isDraining { state.viewerChanges.formUnion(sessions) }
             return state.members.removeValue(forKey: number)
         }
         viewersChanged.yield()
@@ -208,15 +215,15 @@ final class StreamRegistry: Sendable {
 final class StreamSeat: Sendable {
     private let registry: StreamRegistry
     private let number: Int
-    private let session: String
+    private let sessions: [String]
     private let hasLeft = NIOLockedValueBox(false)
     /// How long the stream may live.
     let age: Duration
 
-    fileprivate init(registry: StreamRegistry, number: Int, session: String, age: Duration) {
+    fileprivate init(registry: StreamRegistry, number: Int, sessions: [String], age: Duration) {
         self.registry = registry
         self.number = number
-        self.session = session
+        self.sessions = sessions
         self.age = age
     }
 
@@ -237,7 +244,7 @@ final class StreamSeat: Sendable {
             defer { hasLeft = true }
             return !hasLeft
         }
-        if isFirst { registry.leave(number, session: session) }
+        if isFirst { registry.leave(number, sessions: sessions) }
     }
 }
 
