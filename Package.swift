@@ -70,7 +70,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
         room("Realtime", []),
-        tests("RealtimeTests", ["Realtime"]),
+        tests("RealtimeTests", ["TestSupport", "Realtime"]),
         room("Audio", []),
         tests("AudioTests", ["Audio"]),
         room("HTTPServer", ["CMicroHTTPD", locks, logging]),

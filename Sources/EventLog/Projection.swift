@@ -29,10 +29,7 @@ package struct Projection: Sendable {
     package init(items: [ItemRecord], responses: [ResponseRecord], configuration: [UInt8]?, usage: UsageTotals) {
         for item in items {
             self.items[item.id] = item
-            // As lenient as events are read, or a loaded projection would know less than one that saw them.
-            if let json = try? JSON.parse(item.json, maximumDepth: 256, refusingDuplicates: false) {
-                calls.note(json, of: item.id, isDeleted: item.isDeleted)
-            }
+            if let json = item.object { calls.note(json, of: item.id, isDeleted: item.isDeleted) }
         }
         for response in responses { self.responses[response.id] = response.doneSeq == nil ? response : response.withoutObject }
         openResponses = responses.filter { $0.doneSeq == nil }.sorted { $0.createdSeq < $1.createdSeq }.map(\.id)
@@ -190,7 +187,7 @@ package struct Projection: Sendable {
     /// Puts the transcript into the content part it belongs to.
     private mutating func transcribed(_ event: ServerEvent, _ seq: Int) -> [ProjectionChange] {
         guard let id = event.itemID, let record = items[id], let transcript = event.json["transcript"],
-            let item = try? JSON.parse(record.json), let part = item["content"]?[event.json["content_index"]?.int ?? 0],
+            let item = record.object, let part = item["content"]?[event.json["content_index"]?.int ?? 0],
             part.kind == .object
         else { return [] }
         var splice = JSONSplice(item)
@@ -229,7 +226,7 @@ package struct Projection: Sendable {
     /// An item that its response left open: nothing will finish it any more, and it holds what was produced of it.
     private mutating func interrupted(_ item: ItemRecord, _ seq: Int) -> [ProjectionChange] {
         defer { produced.remove(item.id) }
-        guard let json = try? JSON.parse(item.json) else { return [] }
+        guard let json = item.object else { return [] }
         var splice = JSONSplice(json)
         splice.set("status", of: json, to: JSONValue.string("incomplete").bytes)
         produced.complete(json, of: item.id, in: &splice)

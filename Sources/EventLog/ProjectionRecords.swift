@@ -1,3 +1,5 @@
+import Realtime
+
 /// One conversation item as the events so far describe it.
 package struct ItemRecord: Sendable, Equatable {
     package let id: String
@@ -35,6 +37,9 @@ package struct ItemRecord: Sendable, Equatable {
         self.truncatedAtMilliseconds = nil
         self.isDeleted = false
     }
+
+    /// ``json``, read as leniently as the event that it came in.
+    var object: JSON? { try? JSON.parse(json, maximumDepth: 256, refusingDuplicates: false) }
 }
 
 /// One response as the events so far describe it.

@@ -85,7 +85,7 @@ package struct StoredSession: Sendable, Equatable {
     func holding(_ produced: ProducedContent) -> StoredSession {
         let unfinished = unfinishedItems
         let items = items.map { item in
-            guard unfinished[item.id] != nil, let json = try? JSON.parse(item.json) else { return item }
+            guard unfinished[item.id] != nil, let json = item.object else { return item }
             var item = item
             var splice = JSONSplice(json)
             produced.complete(json, of: item.id, in: &splice)

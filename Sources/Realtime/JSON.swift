@@ -85,6 +85,12 @@ package struct JSON: Sendable {
         memberRanges.map { (text.string(at: $0.key), JSON(text: text, index: $0.value)) }
     }
 
+    /// The first member of each name, in the order they were written.
+    var distinctMembers: [(name: String, value: JSON)] {
+        var seen: Set<String> = []
+        return members.filter { seen.insert($0.name).inserted }
+    }
+
     /// Node positions of an object's names and values.
     var memberRanges: [(key: Int, value: Int)] {
         guard kind == .object else { return [] }
@@ -103,6 +109,16 @@ package struct JSON: Sendable {
         _ bytes: [UInt8], maximumDepth: Int = 64, refusingDuplicates: Bool = true
     ) throws(JSONError) -> JSON {
         JSON(text: try JSONText(bytes, maximumDepth: maximumDepth, refusingDuplicates: refusingDuplicates), index: 0)
+    }
+
+    /// Reads what was written from texts that had been checked, which may be a little deeper and have more values than they were allowed.
+    package static func parse(written bytes: [UInt8]) -> JSON {
+        do throws(JSONError) {
+            return JSON(
+                text: try JSONText(bytes, maximumDepth: 256, refusingDuplicates: false, maximumValues: .max), index: 0)
+        } catch {
+            preconditionFailure("what was written is no JSON: \(error)")
+        }
     }
 
     package static func parse(_ text: String, maximumDepth: Int = 64) throws(JSONError) -> JSON {

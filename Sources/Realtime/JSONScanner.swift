@@ -5,6 +5,7 @@
 struct JSONScanner {
     private let base: UnsafeBufferPointer<UInt8>
     private let maximumDepth: Int
+    private let maximumValues: Int
     private let refusingDuplicates: Bool
     private var position = 0
     private(set) var nodes: [JSONText.Node] = []
@@ -16,12 +17,13 @@ struct JSONScanner {
 
     /// A node takes 16 bytes, a value of a hostile text two: without a bound 22 MiB of text would become 180 MiB of nodes. No event of
     /// the protocol comes near it.
-    private static let maximumNodes = 1 << 20
+    static let maximumValues = 1 << 20
 
-    init(_ base: UnsafeBufferPointer<UInt8>, maximumDepth: Int, refusingDuplicates: Bool) {
+    init(_ base: UnsafeBufferPointer<UInt8>, maximumDepth: Int, maximumValues: Int, refusingDuplicates: Bool) {
         self.base = base
         self.refusingDuplicates = refusingDuplicates
         self.maximumDepth = maximumDepth
+        self.maximumValues = maximumValues
         nodes.reserveCapacity(min(32, 4 + base.count / 16))
     }
 
@@ -46,7 +48,7 @@ struct JSONScanner {
     }
 
     private mutating func open(_ kind: JSON.Kind) throws(JSONError) -> Int {
-        guard nodes.count < Self.maximumNodes else { throw fail(.tooManyValues) }
+        guard nodes.count < maximumValues else { throw fail(.tooManyValues) }
         nodes.append(JSONText.Node(kind: kind, escaped: false, start: UInt32(position), end: 0, next: 0))
         return nodes.count - 1
     }

@@ -21,10 +21,20 @@ package struct JSONSplice: Sendable {
         edits.append((value.range, bytes))
     }
 
-    /// Takes a member out of an object of the text; nothing happens if there is none of that name.
+    /// Takes the members of a name out of an object of the text; nothing happens if there are none.
     package mutating func remove(_ name: String, from object: JSON) {
-        guard let member = object.memberRanges.first(where: { text.string(at: $0.key, equals: name) }) else { return }
-        objects[object.index, default: ObjectEdit()].removed.insert(member.key)
+        for member in object.memberRanges where text.string(at: member.key, equals: name) {
+            objects[object.index, default: ObjectEdit()].removed.insert(member.key)
+        }
+    }
+
+    /// Takes out of an object of the text what comes again under a name that was there before: nobody reads it (``ServerEvent``), and the
+    /// same edit made twice would tear the text.
+    mutating func removeRepetitions(in object: JSON) {
+        var seen: Set<String> = []
+        for member in object.memberRanges where !seen.insert(text.string(at: member.key)).inserted {
+            objects[object.index, default: ObjectEdit()].removed.insert(member.key)
+        }
     }
 
     /// Gives a member of an object of the text another value, or adds it at the object's end.

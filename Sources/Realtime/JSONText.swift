@@ -14,10 +14,14 @@ final class JSONText: Sendable {
     let bytes: [UInt8]
     let nodes: [Node]
 
-    init(_ bytes: [UInt8], maximumDepth: Int, refusingDuplicates: Bool) throws(JSONError) {
+    /// - Parameter maximumValues: names and values.
+    init(
+        _ bytes: [UInt8], maximumDepth: Int, refusingDuplicates: Bool, maximumValues: Int = JSONScanner.maximumValues
+    ) throws(JSONError) {
         guard bytes.count < Int(Int32.max) else { throw JSONError(reason: .tooLong, offset: 0) }
         let scanned = bytes.withUnsafeBufferPointer { buffer -> Result<JSONScanner, JSONError> in
-            var scanner = JSONScanner(buffer, maximumDepth: maximumDepth, refusingDuplicates: refusingDuplicates)
+            var scanner = JSONScanner(
+                buffer, maximumDepth: maximumDepth, maximumValues: maximumValues, refusingDuplicates: refusingDuplicates)
             do throws(JSONError) {
                 try scanner.scanText()
                 return .success(scanner)

@@ -19,35 +19,29 @@ package enum SessionUpdate {
             if isTranscription, configuration["type"] == nil { session = with(type: "transcription", session) }
         }
         let event = JSONValue.object([("type", .string(name.rawValue)), ("session", .raw(session))])
-        return parsed(event.bytes)
+        return JSON.parse(written: event.bytes)
     }
 
     /// A configuration that was confirmed in one dialect, as an upstream of another one is to be given it.
     static func translated(_ configuration: [UInt8]?, of kind: SessionKind, from spoken: Dialect, to upstream: Dialect) -> [UInt8]? {
         guard let configuration, spoken != upstream else { return configuration }
-        let session = parsed(configuration)
+        let session = JSON.parse(written: configuration)
         let event = event(session, of: kind, spelledIn: spoken)
         let translation = ClientEventTranslation(event, from: DialectView(of: upstream, in: spoken))
         return translation.event["session"].map { Array($0.lexeme) }
     }
 
     private static func without(type session: [UInt8]) -> [UInt8] {
-        let json = parsed(session)
+        let json = JSON.parse(written: session)
         var splice = JSONSplice(json)
         splice.remove("type", from: json)
         return splice.bytes
     }
 
     private static func with(type: String, _ session: [UInt8]) -> [UInt8] {
-        let json = parsed(session)
+        let json = JSON.parse(written: session)
         var splice = JSONSplice(json)
         splice.set("type", of: json, to: JSONValue.string(type).bytes)
         return splice.bytes
-    }
-
-    /// Bytes that were made from checked JSON.
-    private static func parsed(_ bytes: [UInt8]) -> JSON {
-        guard let json = try? JSON.parse(bytes, maximumDepth: 256) else { preconditionFailure("a written event is no JSON") }
-        return json
     }
 }

@@ -120,6 +120,18 @@ import Upstream
         #expect(audio(Array(driver.sent.dropFirst(sent))) == ["ss"])
     }
 
+    /// Silence that was waited for in vain becomes an item too, which one event tells of.
+    @Test func anItemThatATimeoutCommittedKeepsItsAudio() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"session.updated","session":{"turn_detection":{"type":"server_vad","idle_timeout_ms":5000}}}"#)
+        for letter in "sspppss".utf8 { try driver.take(append(letter)) }
+        driver.write()
+        driver.receive(
+            #"{"type":"input_audio_buffer.timeout_triggered","item_id":"v","audio_start_ms":200,"audio_end_ms":500}"#)
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"v"}"#)
+        #expect(driver.machine.inputs["v"] == 3 * 4_800)
+    }
+
     @Test(arguments: [true, false])
     func aSpokenTurnThatUpstreamDidNotBeginToAnswerIsAnsweredByTheNextOne(answers: Bool) throws {
         var driver = MachineDriver()

@@ -195,10 +195,11 @@ struct MachineDriver {
         #expect(driver.answers[first] == nil)
     }
 
-    @Test func aCommitOfVoiceActivityDetectionAnswersNobodysCommit() throws {
+    @Test(arguments: ["speech_stopped", "timeout_triggered"])
+    func aCommitOfVoiceActivityDetectionAnswersNobodysCommit(told: String) throws {
         var driver = MachineDriver()
         let commit = try driver.take(#"{"type":"input_audio_buffer.commit"}"#)
-        driver.receive(#"{"type":"input_audio_buffer.speech_stopped","item_id":"vad"}"#)
+        driver.receive(#"{"type":"input_audio_buffer.\#(told)","item_id":"vad"}"#)
         driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"vad"}"#)
         #expect(driver.answers[commit] == nil)
         driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"mine"}"#)

@@ -49,7 +49,7 @@ struct NewResponse: Sendable {
         }
         firstItem = item
         let response = splice.bytes
-        let isEmpty = ClientEventBody.parsed(response).members.isEmpty
+        let isEmpty = JSON.parse(written: response).members.isEmpty
         event = ClientEventBody.make(.responseCreate, isEmpty ? [] : [("response", .raw(response))])
     }
 
@@ -57,7 +57,7 @@ struct NewResponse: Sendable {
     private static func item(text: String, dialect: Dialect) -> Item {
         let hex = String(UInt64.random(in: .min ... .max), radix: 16)
         let id = "item_in" + String(repeating: "0", count: 16 - hex.count) + hex
-        let message = ClientEventBody.parsed(ClientEventBody.message(text: text, role: "user", dialect: dialect).bytes)
+        let message = JSON.parse(written: ClientEventBody.message(text: text, role: "user", dialect: dialect).bytes)
         var splice = JSONSplice(message)
         splice.set("id", of: message, to: JSONValue.string(id).bytes)
         return Item(id: id, event: ClientEventBody.make(.conversationItemCreate, [("item", .raw(splice.bytes))]))

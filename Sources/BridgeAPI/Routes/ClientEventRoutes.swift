@@ -114,7 +114,7 @@ enum ClientEventRoutes {
                 let elements = whole.elements
                 guard elements.count <= maximumEvents else { throw tooManyEvents }
                 guard !elements.isEmpty else { throw APIError(.badRequest, code: "invalid_value", "The array holds no event.") }
-                return (elements.map { ClientEventBody.parsed(Array($0.lexeme)) }, false)
+                return (elements.map { JSON.parse(written: Array($0.lexeme)) }, false)
             } catch let error as JSONError where error.reason == .trailingBytes {
                 // Several texts: curl sends lines as what it calls a form.
                 return (try lines(bytes), false)

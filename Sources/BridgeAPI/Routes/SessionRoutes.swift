@@ -18,7 +18,7 @@ enum SessionRoutes {
         new.dialect = try fields.choice("dialect", as: Dialect.self) ?? asked ?? api.configuration.dialect
         new.spelledIn = asked ?? new.dialect
         // An event takes a text of its own, so that its values are spliced and not the whole body.
-        new.configuration = try fields.object("session").map { ClientEventBody.parsed(Array($0.lexeme)) }
+        new.configuration = try fields.object("session").map { JSON.parse(written: Array($0.lexeme)) }
         if let metadata = try metadata(fields) { new.metadata = metadata }
         new.settings = try settings(fields)
         new.from = try origin(fields)

@@ -16,10 +16,7 @@ package struct ClientEventTranslation: Sendable {
             leftOut = []
             return
         }
-        guard let translated = try? JSON.parse(made.splice.bytes, maximumDepth: 256) else {
-            preconditionFailure("a translated event is no JSON")
-        }
-        self.event = translated
+        self.event = JSON.parse(written: made.splice.bytes)
         leftOut = made.leftOut.map { LeftOutField(param: $0, upstream: view.upstream) }
     }
 
@@ -37,7 +34,7 @@ package struct ClientEventTranslation: Sendable {
             let kind = name == .transcriptionSessionUpdate ? .transcription : SessionKind(session) ?? .realtime
             let isOwnEvent = dialect == .beta && kind == .transcription
             let sent: ClientEventName = isOwnEvent ? .transcriptionSessionUpdate : .sessionUpdate
-            making.splice.set("type", of: event, to: JSONValue.string(sent.rawValue).bytes)
+            if sent != name { making.splice.set("type", of: event, to: JSONValue.string(sent.rawValue).bytes) }
             respell(session, by: kind.spelling, at: "session", in: dialect, &making)
         case .conversationItemCreate:
             guard let item = event["item"] else { return nil }

@@ -61,9 +61,12 @@ struct ObjectSpelling: Sendable {
     ]
 
     /// Spells an object in a dialect, from the other one.
-    /// - Returns: the names of the fields that have no counterpart there, and are left out.
+    /// - Returns: what is left out, as a path from the object on: fields that have no counterpart there, parts of a value that its other
+    ///   form has no room for, and of a field that stands under both names the one that had to give way.
     func respell(_ object: JSON, in dialect: Dialect, with splice: inout JSONSplice) -> [String] {
-        switch dialect {
+        guard object.kind == .object else { return [] }
+        splice.removeRepetitions(in: object)
+        return switch dialect {
         case .beta: flatten(object, with: &splice)
         case .ga: nest(object, with: &splice)
         }
@@ -73,33 +76,40 @@ struct ObjectSpelling: Sendable {
 
     private func flatten(_ object: JSON, with splice: inout JSONSplice) -> [String] {
         var dropped: [String] = []
-        for (name, value) in object.members {
+        for (name, value) in object.distinctMembers {
             if gaOnly.contains(name) {
                 splice.remove(name, from: object)
                 // That it is a session of this kind is what the event says in beta.
                 if name != "type" { dropped.append(name) }
+            } else if name == "audio", value.isNull {
+                splice.remove(name, from: object)
+                dropped.append(name)
             } else if name == "audio", value.kind == .object {
-                splice.substitute(name, of: object, with: flattened(value, beside: object))
+                splice.substitute(name, of: object, with: flattened(value, beside: object, &dropped))
             } else if let field = fields.first(where: { $0.ga == [name] }) {
-                respell(value, of: field, from: name, to: field.beta, of: object, in: .beta, with: &splice)
+                dropped += respell(value, of: field, from: name, to: field.beta, of: object, in: .beta, with: &splice)
             }
         }
         return dropped
     }
 
     /// The fields of `audio` side by side, and `audio` itself with what stays of it, which only vendors' own fields do.
-    private func flattened(_ audio: JSON, beside object: JSON) -> [(name: String, value: [UInt8])] {
+    private func flattened(_ audio: JSON, beside object: JSON, _ dropped: inout [String]) -> [(name: String, value: [UInt8])] {
         var flat: [(name: String, value: [UInt8])] = []
         var rest: [(String, JSONValue)] = []
-        for (side, sideValue) in audio.members {
+        for (side, sideValue) in audio.distinctMembers {
             var others: [(String, JSONValue)] = []
-            for (name, value) in sideValue.members {
+            for (name, value) in sideValue.distinctMembers {
                 guard let field = fields.first(where: { $0.ga == ["audio", side, name] }) else {
                     others.append((name, JSONValue(value)))
                     continue
                 }
                 // Some servers of the newer spelling have the old field as well.
-                guard object[field.beta] == nil else { continue }
+                guard object[field.beta] == nil else {
+                    dropped.append("audio.\(side).\(name)")
+                    continue
+                }
+                dropped += field.value.lost(of: value, in: .beta).map { "audio.\(side).\(name).\($0)" }
                 flat.append((field.beta, field.value.respelt(value, in: .beta) ?? Array(value.lexeme)))
             }
             if sideValue.kind != .object {
@@ -117,15 +127,17 @@ struct ObjectSpelling: Sendable {
         var dropped: [String] = []
         var nested: [(place: [String], value: [UInt8])] = []
         var firstNested: String?
-        for (name, value) in object.members {
+        for (name, value) in object.distinctMembers {
             if betaOnly.contains(name) {
                 splice.remove(name, from: object)
                 dropped.append(name)
             } else if let field = fields.first(where: { $0.beta == name }) {
                 if field.ga.count == 1 {
-                    respell(value, of: field, from: name, to: field.ga[0], of: object, in: .ga, with: &splice)
+                    dropped += respell(value, of: field, from: name, to: field.ga[0], of: object, in: .ga, with: &splice)
                     continue
                 }
+                dropped += field.value.lost(of: value, in: .ga).map { "\(name).\($0)" }
+                if object["audio"]?[field.ga[1]]?[field.ga[2]] != nil { dropped.append(field.ga.joined(separator: ".")) }
                 nested.append((field.ga, field.value.respelt(value, in: .ga) ?? Array(value.lexeme)))
                 if firstNested == nil { firstNested = name } else { splice.remove(name, from: object) }
             }
@@ -148,11 +160,11 @@ struct ObjectSpelling: Sendable {
         var sides: [(String, JSONValue)] = []
         for side in ["input", "output"] {
             let own = nested.filter { $0.place[1] == side }.map { ($0.place[2], JSONValue.raw($0.value)) }
-            let others = (present?[side]?.members ?? []).filter { other in !own.contains { $0.0 == other.name } }
+            let others = (present?[side]?.distinctMembers ?? []).filter { other in !own.contains { $0.0 == other.name } }
             let members = own + others.map { ($0.name, JSONValue($0.value)) }
             if !members.isEmpty { sides.append((side, .object(members))) }
         }
-        let rest = (present?.members ?? []).filter { !["input", "output"].contains($0.name) }.map { ($0.name, JSONValue($0.value)) }
+        let rest = (present?.distinctMembers ?? []).filter { !["input", "output"].contains($0.name) }.map { ($0.name, JSONValue($0.value)) }
         return JSONValue.object(sides + rest).bytes
     }
 
@@ -161,7 +173,7 @@ struct ObjectSpelling: Sendable {
     private func respell(
         _ value: JSON, of field: Field, from name: String, to other: String, of object: JSON, in dialect: Dialect,
         with splice: inout JSONSplice
-    ) {
+    ) -> [String] {
         let respelt = field.value.respelt(value, in: dialect)
         if name == other {
             if let respelt { splice.replace(value, with: respelt) }
@@ -169,7 +181,9 @@ struct ObjectSpelling: Sendable {
             splice.substitute(name, of: object, with: [(other, respelt ?? Array(value.lexeme))])
         } else {
             splice.remove(name, from: object)
+            return [name]
         }
+        return field.value.lost(of: value, in: dialect).map { "\(name).\($0)" }
     }
 
     /// The same place in the other spelling, for what errors name: `audio.input.turn_detection.threshold`, `turn_detection.threshold`.
@@ -181,15 +195,8 @@ struct ObjectSpelling: Sendable {
             guard path.hasPrefix(from) else { continue }
             let rest = path.dropFirst(from.count)
             guard rest.isEmpty || rest.first == "." || rest.first == "[" else { continue }
-            // A format has no parts in beta.
-            return field.value.hasParts(in: dialect) ? to + rest : to
+            return to + field.value.part(rest, in: dialect)
         }
         return path
-    }
-}
-
-extension ValueSpelling {
-    fileprivate func hasParts(in dialect: Dialect) -> Bool {
-        if case .audioFormat = self { dialect == .ga } else { true }
     }
 }

@@ -74,9 +74,12 @@ struct Respelling {
         case .error:
             guard let error = event.json["error"], let param = error["param"], let path = param.string else { return }
             let view = DialectView(of: dialect == .beta ? .ga : .beta, in: dialect)
-            splice.replace(param, with: JSONValue.string(view.parameter(path)).bytes)
+            let own = view.parameter(path)
+            guard own != path else { return }
+            splice.replace(param, with: JSONValue.string(own).bytes)
             guard let message = error["message"], let words = message.string else { return }
-            splice.replace(message, with: JSONValue.string(view.message(words, naming: path)).bytes)
+            let ownWords = view.message(words, naming: path)
+            if ownWords != words { splice.replace(message, with: JSONValue.string(ownWords).bytes) }
         default:
             isEdited = false
         }

@@ -25,9 +25,36 @@ enum ValueSpelling: Sendable {
         }
     }
 
+    /// The parts of a value that its form in a dialect has no room for.
+    func lost(of value: JSON, in dialect: Dialect) -> [String] {
+        guard value.kind == .object, respelt(value, in: dialect) != nil else { return [] }
+        let names = { (value: JSON, known: [String]) in value.distinctMembers.map(\.name).filter { !known.contains($0) } }
+        switch (self, dialect) {
+        case (.voice, .beta): return names(value, ["id"])
+        case (.audioFormat, .beta):
+            let isUsual = value["rate"]?.double == (value["type"]?.string == "audio/pcm" ? 24_000 : 8_000)
+            return names(value, isUsual ? ["type", "rate"] : ["type"])
+        case (.toolChoice, .beta): return names(value, ["type", "name"])
+        case (.toolChoice, .ga):
+            return names(value, ["type", "function"]) + (value["function"].map { names($0, ["name"]) } ?? []).map { "function.\($0)" }
+        default: return []
+        }
+    }
+
+    /// What an error calls a part of the value, from its name on: `.threshold`, `[0]`.
+    func part(_ rest: Substring, in dialect: Dialect) -> Substring {
+        switch (self, dialect) {
+        // Words in beta.
+        case (.audioFormat, .beta), (.voice, .beta): ""
+        case (.toolChoice, .beta) where rest == ".name": ".function.name"
+        case (.toolChoice, .ga) where rest == ".function.name": ".name"
+        default: rest
+        }
+    }
+
     private static func modalities(_ value: JSON, in dialect: Dialect) -> [UInt8]? {
         let words = value.elements.map(\.string)
-        guard words.contains("audio") else { return nil }
+        guard words.contains("audio"), words.allSatisfy({ ["audio", "text"].contains($0) }) else { return nil }
         switch dialect {
         case .ga: return words == ["audio"] ? nil : Array(#"["audio"]"#.utf8)
         case .beta: return words == ["audio"] ? Array(#"["audio","text"]"#.utf8) : nil
@@ -68,6 +95,6 @@ enum ValueSpelling: Sendable {
         guard value.kind == .object, value["type"] == nil else { return nil }
         // Only the semantic kind has it; without it the beta spelling means the other one.
         let type = value["eagerness"] == nil ? "server_vad" : "semantic_vad"
-        return JSONValue.object([("type", .string(type))] + value.members.map { ($0.name, JSONValue($0.value)) }).bytes
+        return JSONValue.object([("type", .string(type))] + value.distinctMembers.map { ($0.name, JSONValue($0.value)) }).bytes
     }
 }
