@@ -104,6 +104,7 @@ package final class EventLog: Sendable {
         return stored.holding(produced)
     }
 
+    /// A deleted session can still be a cursor, so that a walk goes on where it was; the last ten thousand are remembered.
     package func sessions(_ query: SessionQuery) async throws(EventLogError) -> SessionPage {
         try await store.sessions(query)
     }
@@ -136,7 +137,12 @@ package final class EventLog: Sendable {
 
     /// In conversation order, without deleted ones; empty if there is no such session.
     package func items(of id: String) async throws(EventLogError) -> [ItemRecord] {
-        ItemChain.ordered(try await store.items(of: id)).filter { !$0.isDeleted }
+        try await itemChain(of: id).filter { !$0.isDeleted }
+    }
+
+    /// The same with deleted ones, at which a reader may have stopped. What stands between two of them changes, their order does not.
+    package func itemChain(of id: String) async throws(EventLogError) -> [ItemRecord] {
+        ItemChain.ordered(try await store.items(of: id))
     }
 
     /// One item, deleted ones too.
@@ -158,6 +164,11 @@ package final class EventLog: Sendable {
     /// - Throws: `.unavailable`, worth trying again; `.corrupt`, not.
     package func input(of itemID: String, session: String) async throws(EventLogError) -> ItemInput? {
         try await store.input(of: itemID, session: session)
+    }
+
+    /// When the items that were made of input audio were spoken, by item; those of the time before that was stored are not there.
+    package func speech(of session: String) async throws(EventLogError) -> [String: ItemSpeech] {
+        try await store.speech(of: session)
     }
 
     /// The items of which ``input(of:session:)`` gives something now, and how many bytes that is.

@@ -127,6 +127,7 @@ package protocol EventStore: Sendable {
     func responses(of id: String) async throws(EventLogError) -> [ResponseRecord]
     func response(_ response: String, of id: String) async throws(EventLogError) -> ResponseRecord?
     func input(of itemID: String, session id: String) async throws(EventLogError) -> ItemInput?
+    func speech(of id: String) async throws(EventLogError) -> [String: ItemSpeech]
     func inputSizes(of id: String) async throws(EventLogError) -> [String: Int]
     func sessionsNeedingRecovery() async throws(EventLogError) -> [String]
     func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String]

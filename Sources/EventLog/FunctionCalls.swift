@@ -8,13 +8,23 @@ struct FunctionCalls: Sendable {
     /// Ids of items, by call id.
     private var calls: [String: Set<String>] = [:]
     private var outputs: [String: Set<String>] = [:]
+    /// Items that make a call, finished or not, by call id.
+    private var makers: [String: Set<String>] = [:]
+
+    /// The item that makes a call, finished or not; of several the one whose id is first.
+    func maker(of call: String) -> String? { makers[call]?.min() }
+
+    /// Whether the item is a call or an output.
+    func concern(_ item: String) -> Bool { callIDs[item] != nil }
 
     /// Takes an item as it is from now on.
     mutating func note(_ item: JSON, of id: String, isDeleted: Bool) {
         remove(id)
         guard !isDeleted, let call = item["call_id"]?.string else { return }
         switch item["type"]?.string {
-        case "function_call" where item["status"]?.string == "completed": calls[call, default: []].insert(id)
+        case "function_call":
+            makers[call, default: []].insert(id)
+            if item["status"]?.string == "completed" { calls[call, default: []].insert(id) }
         case "function_call_output": outputs[call, default: []].insert(id)
         default: return
         }
@@ -24,6 +34,8 @@ struct FunctionCalls: Sendable {
 
     mutating func remove(_ id: String) {
         guard let call = callIDs.removeValue(forKey: id) else { return }
+        makers[call]?.remove(id)
+        if makers[call]?.isEmpty == true { makers[call] = nil }
         calls[call]?.remove(id)
         if calls[call]?.isEmpty == true { calls[call] = nil }
         outputs[call]?.remove(id)

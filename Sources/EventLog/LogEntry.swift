@@ -37,7 +37,7 @@ package struct LogEntry: Sendable {
             case .response(let response): bytes += response.json.count
             case .input(_, let input): bytes += input.bytes.count
             // Its bytes are in the store already.
-            case .inputCopied: break
+            case .inputCopied, .speech: break
             }
         }
         if let record { bytes += (record.configuration?.count ?? 0) + (record.requestedConfiguration?.count ?? 0) }

@@ -20,6 +20,7 @@ package final class MemoryEventStore: EventStore {
         var items: [String: ItemRecord] = [:]
         var responses: [String: ResponseRecord] = [:]
         var inputs = HeldInputs()
+        var speech: [String: ItemSpeech] = [:]
 
         var firstSeq: Int { events.first?.event.seq ?? 1 }
         var lastSeq: Int { events.last?.event.seq ?? 0 }
@@ -31,6 +32,17 @@ package final class MemoryEventStore: EventStore {
         var sessions: [SessionKey: Session] = [:]
         var keys: [String: SessionKey] = [:]
         var lastKey: SessionKey = 0
+        /// Places of sessions that are not there any more, and the order in which they went.
+        var forgotten: [String: SessionKey] = [:]
+        var forgottenOrder = Deque<String>()
+
+        mutating func forget(_ id: String) {
+            guard let key = keys.removeValue(forKey: id) else { return }
+            sessions[key] = nil
+            forgotten[id] = key
+            forgottenOrder.append(id)
+            if forgottenOrder.count > SessionQuery.forgottenPlaces { forgotten[forgottenOrder.removeFirst()] = nil }
+        }
 
         func session(_ id: String) -> Session? { keys[id].flatMap { sessions[$0] } }
     }
@@ -58,7 +70,8 @@ package final class MemoryEventStore: EventStore {
             }
             for write in writes {
                 let copies = Self.copiedInputs(write, state)
-                apply(write, copies, to: &state.sessions[write.session])
+                let speech = Self.copiedSpeech(write, state)
+                apply(write, copies, speech, to: &state.sessions[write.session])
             }
             return false
         }
@@ -74,7 +87,17 @@ package final class MemoryEventStore: EventStore {
         return copies
     }
 
-    private func apply(_ write: StoreWrite, _ copies: [String: ItemInput], to slot: inout Session?) {
+    private static func copiedSpeech(_ write: StoreWrite, _ state: State) -> [String: ItemSpeech] {
+        var copies: [String: ItemSpeech] = [:]
+        for case .inputCopied(let item, let source) in write.changes where state.keys[source] != write.session {
+            copies[item] = state.session(source)?.speech[item]?.elsewhere
+        }
+        return copies
+    }
+
+    private func apply(
+        _ write: StoreWrite, _ copies: [String: ItemInput], _ speech: [String: ItemSpeech], to slot: inout Session?
+    ) {
         guard var session = slot else { return }
         // Let go of the slot's copy, or each append would copy the session's events.
         slot = nil
@@ -90,8 +113,11 @@ package final class MemoryEventStore: EventStore {
                 if item.isDeleted { session.inputs.remove(item.id) }
             case .response(let response): session.responses[response.id] = response
             case .input(let item, let input): keep(input, of: item, in: &session)
+            case .speech(let item, let speech): session.speech[item] = speech
             case .inputCopied(let item, _):
-                if let input = copies[item] { keep(input, of: item, in: &session) }
+                guard let input = copies[item], session.items[item]?.isDeleted != true else { continue }
+                keep(input, of: item, in: &session)
+                session.speech[item] = speech[item] ?? session.speech[item]
             }
         }
         if let record = write.record { session.record = record }
@@ -135,8 +161,7 @@ package final class MemoryEventStore: EventStore {
 
     package func forgetSession(_ id: String) throws(EventLogError) {
         state.withLockedValue { state in
-            guard let key = state.keys.removeValue(forKey: id) else { return }
-            state.sessions[key] = nil
+            state.forget(id)
         }
     }
 
@@ -144,9 +169,7 @@ package final class MemoryEventStore: EventStore {
         state.withLockedValue { state in
             let expired = state.sessions.values.lazy.filter { ($0.record.endedAt ?? .max) < seconds }.prefix(limit).map(\.record.id)
             let ids = Array(expired)
-            for id in ids {
-                if let key = state.keys.removeValue(forKey: id) { state.sessions[key] = nil }
-            }
+            for id in ids { state.forget(id) }
             return ids
         }
     }
@@ -199,12 +222,12 @@ package final class MemoryEventStore: EventStore {
     }
 
     package func sessions(_ query: SessionQuery) async throws(EventLogError) -> SessionPage {
-        let (sessions, keys) = state.withLockedValue { ($0.sessions, $0.keys) }
+        let (sessions, keys, forgotten) = state.withLockedValue { ($0.sessions, $0.keys, $0.forgotten) }
         let isNewestFirst = query.order == .newestFirst
         var order = sessions.keys.sorted { isNewestFirst ? $0 > $1 : $0 < $1 }
         for (bound, follows) in [(query.after, true), (query.before, false)] {
             guard let bound else { continue }
-            guard let key = keys[bound] else { return SessionPage(summaries: [], hasMore: false) }
+            guard let key = keys[bound] ?? forgotten[bound] else { return .ofUnknownCursor }
             order = order.filter { $0 != key && (($0 > key) != isNewestFirst) == follows }
         }
         order = order.filter { sessions[$0].map { Self.matches($0.record, query) } ?? false }
@@ -257,6 +280,10 @@ package final class MemoryEventStore: EventStore {
 
     package func input(of itemID: String, session id: String) async throws(EventLogError) -> ItemInput? {
         state.withLockedValue { $0.session(id)?.inputs[itemID] }
+    }
+
+    package func speech(of id: String) async throws(EventLogError) -> [String: ItemSpeech] {
+        state.withLockedValue { $0.session(id)?.speech ?? [:] }
     }
 
     package func inputSizes(of id: String) async throws(EventLogError) -> [String: Int] {

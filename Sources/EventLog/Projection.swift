@@ -58,6 +58,20 @@ package struct Projection: Sendable {
     /// Call ids that have a `function_call_output` item in the conversation.
     package var answeredCalls: Set<String> { calls.answered }
 
+    /// The item in the conversation that makes a call, finished or not.
+    package func call(_ id: String) -> ItemRecord? { calls.maker(of: id).flatMap { items[$0] } }
+
+    /// What calls have in common that were made together, and that only all their outputs answer: the response that made them, or, for
+    /// calls that were given to the session, the first of those that stand side by side.
+    package func turn(ofCall id: String) -> String? {
+        guard let item = call(id) else { return nil }
+        if let response = item.responseID { return response }
+        let conversation = self.conversation
+        guard var place = conversation.firstIndex(where: { $0.id == item.id }) else { return nil }
+        while place > 0, conversation[place - 1].responseID == nil, calls.concern(conversation[place - 1].id) { place -= 1 }
+        return conversation[place].id
+    }
+
     package var itemCount: Int { items.values.count { !$0.isDeleted } }
 
     /// Applies one event and says which rows it made or changed.

@@ -76,7 +76,9 @@ package enum ProjectionChange: Sendable, Equatable {
     /// What the caller gave for an item of this session, in the place of what was kept of it before. The item need not be known yet;
     /// for a deleted one nothing is kept.
     case input(itemID: String, ItemInput)
-    /// What is kept for an item of another session is kept for the item of the same id in this one too, copied inside the store. If
-    /// nothing is kept there (any more), nothing is copied.
+    /// An item of this session, which need not be known yet, was made of audio.
+    case speech(itemID: String, ItemSpeech)
+    /// What is kept for an item of another session is kept for the item of the same id in this one too, copied inside the store, and how
+    /// long it was spoken. If nothing is kept there (any more), nothing is copied.
     case inputCopied(itemID: String, fromSession: String)
 }

@@ -24,6 +24,12 @@ extension SQLiteEventStore {
                         AND session <> ? AND bytes <= ?
                     """), arguments: [source, item, session, inputBytesPerSession - ItemInput.overheadBytes])
         guard let original, try !Self.isDeleted(item, in: session, db) else { return }
+        let speech = try Row.fetchOne(
+            try db.cachedStatement(
+                sql: "SELECT * FROM item_speech WHERE session = (SELECT key FROM session WHERE id = ?) AND item = ?"),
+            arguments: [source, item]
+        ).map(ItemSpeech.init)
+        try speech?.elsewhere.save(of: item, in: session, db)
         try removeInput(of: item, in: session, db)
         try db.cachedStatement(
             sql: """

@@ -93,8 +93,13 @@ extension SQLiteEventStore {
             let isNewestFirst = query.order == .newestFirst
             for (bound, isAfter) in [(query.after, true), (query.before, false)] {
                 guard let bound else { continue }
-                conditions.append("s.key \(isNewestFirst == isAfter ? "<" : ">") (SELECT key FROM session WHERE id = ?)")
-                arguments += [bound]
+                let place = try SessionKey.fetchOne(
+                    try db.cachedStatement(
+                        sql: "SELECT key FROM session WHERE id = ?1 UNION ALL SELECT key FROM forgotten_session WHERE id = ?1"),
+                    arguments: [bound])
+                guard let place else { return .ofUnknownCursor }
+                conditions.append("s.key \(isNewestFirst == isAfter ? "<" : ">") ?")
+                arguments += [place]
             }
             if let statuses = query.statuses {
                 conditions.append("s.status IN (\(statuses.map { _ in "?" }.joined(separator: ", ")))")
@@ -177,6 +182,15 @@ extension SQLiteEventStore {
                     sql: "SELECT * FROM response WHERE session = (SELECT key FROM session WHERE id = ?) AND id = ?"),
                 arguments: [id, response]
             ).map(ResponseRecord.init)
+        }
+    }
+
+    package func speech(of id: String) async throws(EventLogError) -> [String: ItemSpeech] {
+        try await read { db in
+            let rows = try Row.fetchAll(
+                try db.cachedStatement(sql: "SELECT * FROM item_speech WHERE session = (SELECT key FROM session WHERE id = ?)"),
+                arguments: [id])
+            return Dictionary(rows.map { ($0["item"], ItemSpeech($0)) }) { first, _ in first }
         }
     }
 

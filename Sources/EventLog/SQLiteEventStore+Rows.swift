@@ -113,3 +113,14 @@ extension ResponseRecord {
         doneSeq = row["done_seq"]
     }
 }
+
+extension ItemSpeech {
+    func save(of item: String, in session: SessionKey, _ db: Database) throws {
+        try db.cachedStatement(sql: "INSERT OR REPLACE INTO item_speech VALUES (?, ?, ?, ?, ?)")
+            .execute(arguments: [session, item, generation, startMilliseconds, milliseconds])
+    }
+
+    init(_ row: Row) {
+        self.init(generation: row["generation"], startMilliseconds: row["start_ms"], milliseconds: row["length_ms"])
+    }
+}

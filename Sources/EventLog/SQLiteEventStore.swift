@@ -166,6 +166,7 @@ package final class SQLiteEventStore: EventStore {
                         if item.isDeleted { try removeInput(of: item.id, in: write.session, db) }
                     case .response(let response): try response.save(in: write.session, db)
                     case .input(let item, let input): try keep(input, of: item, in: write.session, db)
+                    case .speech(let item, let speech): try speech.save(of: item, in: write.session, db)
                     case .inputCopied(let item, let source): try copyInput(of: item, from: source, to: write.session, db)
                     }
                 }
@@ -233,6 +234,10 @@ package final class SQLiteEventStore: EventStore {
 
     private static func forget(_ id: String, _ db: Database) throws {
         try db.execute(sql: "INSERT INTO purge SELECT key FROM session WHERE id = ?", arguments: [id])
+        try db.execute(sql: "INSERT OR REPLACE INTO forgotten_session (id, key) SELECT id, key FROM session WHERE id = ?", arguments: [id])
+        try db.execute(
+            sql: "DELETE FROM forgotten_session WHERE number <= (SELECT max(number) FROM forgotten_session) - ?",
+            arguments: [SessionQuery.forgottenPlaces])
         try db.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [id])
     }
 
@@ -242,8 +247,7 @@ package final class SQLiteEventStore: EventStore {
                 return try Self.reclaim(db)
             }
             if try Self.purgeInputs(of: session, maximumRows: maximumRows, db) { return true }
-            for table in ["event", "item", "response"] {
-                let key = table == "event" ? "seq" : "rowid"
+            for (table, key) in [("event", "seq"), ("item", "rowid"), ("response", "rowid"), ("item_speech", "item")] {
                 try db.execute(
                     sql: """
                         DELETE FROM \(table) WHERE session = ?1 AND \(key) IN

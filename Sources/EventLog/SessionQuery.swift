@@ -13,7 +13,10 @@ package struct SessionQuery: Sendable {
     }
 
     package var order = Order.newestFirst
-    /// Only what follows this session in `order`; an id that does not exist gives an empty page.
+    /// So many sessions that were deleted last can still be cursors.
+    static let forgottenPlaces = 10_000
+
+    /// Only what follows this session in `order`.
     package var after: String?
     /// Only what precedes this session in `order`, the nearest to it.
     package var before: String?
@@ -45,6 +48,16 @@ package struct SessionPage: Sendable, Equatable {
     package let summaries: [SessionSummary]
     /// There are more in the direction of reading.
     package let hasMore: Bool
+    /// False, with an empty page, if the query's cursor is no session's, nor that of one of those deleted last.
+    package let isCursorKnown: Bool
+
+    init(summaries: [SessionSummary], hasMore: Bool, isCursorKnown: Bool = true) {
+        self.summaries = summaries
+        self.hasMore = hasMore
+        self.isCursorKnown = isCursorKnown
+    }
+
+    static let ofUnknownCursor = SessionPage(summaries: [], hasMore: false, isCursorKnown: false)
 }
 
 /// All that is stored of a session but its events: what a session is rebuilt from.

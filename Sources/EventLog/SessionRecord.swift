@@ -2,7 +2,7 @@ package import Realtime
 
 /// What is stored of a session beside its events: who may see it, how it was asked for, and where it stands.
 package struct SessionRecord: Sendable, Equatable {
-    package enum Status: String, Sendable {
+    package enum Status: String, Sendable, CaseIterable {
         /// The first upstream connection is being made.
         case connecting
         /// An upstream connection is open.

@@ -134,6 +134,30 @@ enum StoreSchema {
                     END;
                     """)
         }
+        migrator.registerMigration("spoken") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE item_speech (
+                        session INTEGER NOT NULL,
+                        item TEXT NOT NULL,
+                        generation INTEGER NOT NULL,
+                        start_ms INTEGER,
+                        length_ms INTEGER NOT NULL,
+                        PRIMARY KEY (session, item)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
+        migrator.registerMigration("places of deleted sessions") { db in
+            try db.execute(
+                sql: """
+                    -- Where sessions stood in the list of all that are not there any more, for readers that stopped at one.
+                    CREATE TABLE forgotten_session (
+                        number INTEGER PRIMARY KEY AUTOINCREMENT,
+                        id TEXT NOT NULL UNIQUE,
+                        key INTEGER NOT NULL
+                    ) STRICT;
+                    """)
+        }
         return migrator
     }
 }

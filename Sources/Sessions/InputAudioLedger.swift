@@ -109,6 +109,16 @@ struct InputAudioLedger: Sendable {
         speeches[index].end = end <= position + tolerance ? min(end, position) : nil
     }
 
+    /// When what an item is about to be made of was heard, in milliseconds of this connection's audio; nil if that is not known. To be
+    /// asked before ``committed(itemID:at:)``, with the same parameters; the audio need not be held any more.
+    func heard(itemID: String, at marker: Int?) -> Range<Int>? {
+        let speech = speeches.first { $0.itemID == itemID }
+        guard let start = speech?.start ?? (marker == nil ? nil : turnStart), let end = marker ?? speech?.end, end <= position,
+            max(start, formatStart) < end
+        else { return nil }
+        return milliseconds(at: max(start, formatStart))..<milliseconds(at: end)
+    }
+
     /// `input_audio_buffer.committed`: what the item holds is upstream's now and is dropped.
     ///
     /// - Parameter marker: ``position`` when the caller's commit was written; nil if voice activity detection committed. Then the item is
@@ -176,6 +186,10 @@ struct InputAudioLedger: Sendable {
         let inFormat = min(max(0, millisecond), Int(Int32.max)) - earlierMilliseconds
         let samples = max(0, inFormat) * format.samplesPerSecond / 1_000
         return formatStart + samples * format.bytesPerSample
+    }
+
+    private func milliseconds(at position: Int) -> Int {
+        earlierMilliseconds + format.milliseconds(bytes: position - formatStart)
     }
 
     private mutating func beginTurn(at start: Int) {

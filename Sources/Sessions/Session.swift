@@ -109,12 +109,66 @@ package actor Session {
         _ event: JSON, by caller: Caller, rejectIfActive: Bool = false
     ) async throws(SessionError) -> CommandReceipt {
         try await admit()
-        let prepared = try CommandBuilder(machine: machine).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
+        return try take(try CommandBuilder(machine: machine).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive), by: caller)
+    }
+
+    /// Gives a function call its output, and has a response asked for once every call of the same turn has its own.
+    ///
+    /// The turn goes on whether or not anybody still waits. It waits for a response in progress to end.
+    /// - Parameters:
+    ///   - output: the `conversation.item.create`, in upstream's dialect.
+    ///   - goingOn: false leaves asking for the response to others.
+    /// - Returns: the item's receipt, and the response's if one is to be asked for; outputs of one turn have the same.
+    /// - Throws: `.callNotFound`, `.callAlreadyAnswered`, and what ``submit(_:by:rejectIfActive:)`` throws.
+    package func answer(
+        call: String, with output: JSON, goingOn: Bool, by caller: Caller
+    ) async throws(SessionError) -> (output: CommandReceipt, response: CommandReceipt?) {
+        try await admit()
+        guard let turn = machine.projection.turn(ofCall: call) else {
+            throw SessionError(.callNotFound, "there is no function call '\(call.prefix(64))' in this session")
+        }
+        do throws(SessionError) {
+            try machine.refuseSecondAnswer(toCall: call)
+        } catch {
+            throw SessionError(error.code, error.message)
+        }
+        guard goingOn else {
+            let prepared = try CommandBuilder(machine: machine).build(output, firstID: nextCommand, rejectIfActive: false)
+            return (try take(prepared, by: caller), nil)
+        }
+        guard machine.turns.request(of: turn) != nil || machine.turns.waiting.count < ToolTurns.maximumWaiting else {
+            throw SessionError(
+                .tooManyCommands, "\(ToolTurns.maximumWaiting) turns of this session already wait for outputs of their calls")
+        }
+        // Before the output is sent, so that nothing can be refused any more once it is.
+        let request = try CommandBuilder(machine: machine).build(Self.responseCreate, firstID: nextCommand, rejectIfActive: false)
+        let prepared = try CommandBuilder(machine: machine).build(output, firstID: nextCommand + 1, rejectIfActive: false)
+        let taken = try take(prepared, by: caller)
+        let command = machine.turns.request(of: turn) ?? request.commands[0]
+        let response = receipts[command.id] ?? receipt(for: request)
+        receipts[command.id] = response
+        machine.turns.add(call, to: turn, request: command)
+        return (taken, response)
+    }
+
+    private static let responseCreate: JSON = {
+        guard let event = try? JSON.parse(#"{"type":"response.create"}"#) else { preconditionFailure("no JSON") }
+        return event
+    }()
+
+    /// What the response after a call's output waits for: ids of calls of the same turn that have none, else that of the response in
+    /// progress. Empty if it waits for nothing.
+    package func waitedFor(afterCall call: String) -> [String] {
+        let calls = callsWaitedFor(afterCall: call)
+        return calls.isEmpty ? [machine.projection.activeResponse?.id].compactMap { $0 } : calls
+    }
+
+    /// Calls of the same turn that have no output.
+    package func callsWaitedFor(afterCall call: String) -> [String] { machine.callsWaitedFor(afterCall: call) }
+
+    private func take(_ prepared: CommandBuilder.Prepared, by caller: Caller) throws(SessionError) -> CommandReceipt {
         adopt(caller)
-        let receipt = CommandReceipt(
-            eventID: prepared.commands[prepared.commands.count - 1].event.eventID, type: prepared.type, itemID: prepared.itemID,
-            clampedFrom: prepared.clampedFrom, frames: prepared.commands.count, writtenPromise: Promise(), confirmedPromise: Promise(),
-            finishedPromise: Promise())
+        let receipt = receipt(for: prepared)
         for command in prepared.commands {
             let actions = try machine.take(command, at: Self.now)
             nextCommand = command.id + 1
@@ -139,6 +193,13 @@ package actor Session {
 
     /// A session that was found in the store has no credential in memory; the next caller's serves.
     func adopt(_ caller: Caller) { bearer = caller.bearer ?? bearer }
+
+    private func receipt(for prepared: CommandBuilder.Prepared) -> CommandReceipt {
+        CommandReceipt(
+            eventID: prepared.commands[prepared.commands.count - 1].event.eventID, type: prepared.type, itemID: prepared.itemID,
+            clampedFrom: prepared.clampedFrom, frames: prepared.commands.count, writtenPromise: Promise(), confirmedPromise: Promise(),
+            finishedPromise: Promise())
+    }
 
     /// Takes back a command that still waits for a connection or for its turn, since its caller waits no longer.
     /// - Returns: false if upstream was sent it, or it was answered.
@@ -298,6 +359,8 @@ package actor Session {
                 }
             }
         }
+        let next = machine.continueTurns(at: Self.now)
+        if !next.isEmpty { return act(next) }
         if isOpening { tellOfOpening() }
         tellOfRoom()
         arm()

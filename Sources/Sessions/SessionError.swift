@@ -7,6 +7,7 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case sessionNotFound = "session_not_found"
         case itemNotFound = "item_not_found"
         case responseNotFound = "response_not_found"
+        case callNotFound = "function_call_not_found"
         case invalidValue = "invalid_value"
         case missingRequiredParameter = "missing_required_parameter"
         case stringAboveMaxLength = "string_above_max_length"

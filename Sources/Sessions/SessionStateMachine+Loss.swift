@@ -194,7 +194,7 @@ extension SessionStateMachine {
         let waiting = queued.filter { $0.kind != .audioAppend }
         // What upstream was sent once may have been carried out there.
         let asked = (sent.filter { !$0.isKeptAudio && !$0.isAccepted } + waiting.filter { $0.sendings > 0 }).map(\.id)
-        let unsent = waiting.filter { $0.sendings == 0 }.map(\.id)
+        let unsent = (waiting.filter { $0.sendings == 0 } + turns.removeAll()).map(\.id)
         let isOver = error.code == .sessionClosed || error.code == .sessionFailed
         // A connection that broke before it was used has taken nothing.
         let isUnsent = error.code == .upstreamLost

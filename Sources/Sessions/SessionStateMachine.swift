@@ -134,6 +134,7 @@ struct SessionStateMachine: Sendable {
     var responses = ResponseQueue()
     /// Cuts that wait for the end of a response, by the command that cancels it.
     var cuts: [CommandID: PlannedCut] = [:]
+    var turns = ToolTurns()
     var ledger: InputAudioLedger
     /// Bytes stored of what callers gave for items, by item.
     var inputs: [String: Int]
@@ -233,7 +234,7 @@ struct SessionStateMachine: Sendable {
             return [.append(Append(seq: lastSeq, frame: frame, event: nil, changes: [], record: changedRecord(), answers: []))]
         }
         var changes = projection.apply(event, seq: lastSeq)
-        let matches = matcher.match(event)
+        let matches = turns.settle(matcher.match(event))
         for match in matches where match.stage == .confirmed {
             if let configuration = match.command.configuration {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: configuration)
@@ -245,7 +246,8 @@ struct SessionStateMachine: Sendable {
         record.usage = projection.usage
         let (seq, changed) = (lastSeq, changedRecord())
         let (answers, actions) = followed(matches, event)
-        return [.append(Append(seq: seq, frame: frame, event: event, changes: changes, record: changed, answers: answers))] + actions
+        let append = Append(seq: seq, frame: frame, event: event, changes: changes, record: changed, answers: answers)
+        return [.append(append)] + actions + forgone(matches)
     }
 
     /// Follows what re-hydration and rollover need to know, and keeps what upstream never gives back.
@@ -274,8 +276,13 @@ struct SessionStateMachine: Sendable {
             if isTranscribing, awaitedTranscripts.count < Self.maximumWaitingCommands { awaitedTranscripts.insert(item) }
             if matches.isEmpty { owesVoiceAnswer = isAnsweringVoice }
             voiceAnswersAsked = 0
-            guard let audio = ledger.committed(itemID: item, at: matches.first?.command.audioPosition) else { return [] }
-            return keep(item, .audio(audio, format: AudioFormat.input(of: record, profile).encoding), audio.count)
+            let marker = matches.first?.command.audioPosition
+            let speech = ledger.heard(itemID: item, at: marker).map {
+                ItemSpeech(generation: record.generation, startMilliseconds: $0.lowerBound, milliseconds: $0.count)
+            }
+            let spoken = speech.map { [ProjectionChange.speech(itemID: item, $0)] } ?? []
+            guard let audio = ledger.committed(itemID: item, at: marker) else { return spoken }
+            return spoken + keep(item, .audio(audio, format: AudioFormat.input(of: record, profile).encoding), audio.count)
         case .inputAudioBufferCleared:
             if let position = matches.first?.command.audioPosition { ledger.cleared(at: position) }
         case .responseCreated:

@@ -65,6 +65,15 @@ struct ReadmeTests {
         ("transcription", ["event: conversation.item.input_audio_transcription.completed"]),
         ("hear", [#""output_audio":{"format":"audio/wav","href":"/v1/sessions/rts_"#, "RIFF", "evening.wav"]),
         ("only words, only speech", ["1, 2, 3, 4, 5, 6, 7, 8, 9, 10", "night.wav"]),
+        ("transcript", ["WEBVTT", " --> ", "<v user>", "user: Say good morning\nassistant: good morning\n"]),
+        (
+            "functions",
+            [
+                #""name":"get_weather""#, #""arguments_valid":true"#, #""status":"pending""#, #""type":"function_call_output""#,
+                #""waits_for":[]"#, "event: response.text.done", "The result of get_weather is",
+            ]
+        ),
+        ("several sessions", [#"data: {"session_id":"rts_"#, "event: response.created", "event: response.done"]),
         ("cancel", [#""status":"cancelled""#]),
         ("queue", [#""status":"queued""#, #""output_text":"me first""#]),
         ("interrupt", [#""object":"realtime.interruption""#, #""status":"cancelled""#, #""audio_end_ms":"#]),

@@ -199,6 +199,40 @@ import Testing
         Bad("POST", session + "/interrupt", #"{"item_id":"none","played_ms":1}"#, 404, "item_not_found", param: "item_id"),
         Bad("POST", session + "/interrupt", #"{"audio_end_ms":1}"#, 400, "unknown_parameter", param: "audio_end_ms"),
         Bad("GET", session + "/interrupt", nil, 405, "method_not_allowed"),
+        Bad("GET", session + "/function_calls?status=gone", nil, 400, "invalid_value", param: "status"),
+        Bad("GET", session + "/function_calls?status=", nil, 400, "invalid_value", param: "status"),
+        Bad("GET", session + "/function_calls?after=call_none", nil, 400, "invalid_cursor", param: "after"),
+        Bad("GET", session + "/items?after=item_none", nil, 400, "invalid_cursor", param: "after"),
+        Bad("GET", session + "/responses?before=resp_none", nil, 400, "invalid_cursor", param: "before"),
+        Bad("GET", "/v1/sessions?after=rts_none", nil, 400, "invalid_cursor", param: "after"),
+        Bad("GET", "/v1/sessions?before=rts_none", nil, 400, "invalid_cursor", param: "before"),
+        Bad("GET", "/v1/sessions?status=", nil, 400, "invalid_value", param: "status"),
+        Bad("GET", "/v1/sessions/none/function_calls", nil, 404, "session_not_found"),
+        Bad("POST", session + "/function_calls/call_none/output", #"{"output":"1"}"#, 404, "function_call_not_found"),
+        Bad("POST", session + "/function_calls/c/output", nil, 400, "missing_required_parameter", param: "output"),
+        Bad("POST", session + "/function_calls/c/output", #"{"outputs":1}"#, 400, "unknown_parameter", param: "outputs"),
+        Bad("POST", session + "/function_calls/c/output", #"{"output":1,"respond":"no"}"#, 400, "invalid_value", param: "respond"),
+        Bad("POST", session + "/function_calls/c/output", "[1]", 400, "invalid_json"),
+        Bad("GET", session + "/function_calls/c/output", nil, 405, "method_not_allowed"),
+
+        Bad("GET", session + "/transcript?limit=5", nil, 400, "unknown_parameter", param: "limit"),
+        Bad("GET", session + "/transcript?dialect=gamma", nil, 400, "invalid_value", param: "dialect"),
+        Bad("GET", "/v1/sessions/none/transcript", nil, 404, "session_not_found"),
+        Bad("POST", session + "/transcript", nil, 405, "method_not_allowed"),
+
+        Bad("GET", "/v1/events", nil, 400, "missing_required_parameter", param: "session"),
+        Bad("GET", "/v1/events?session=", nil, 404, "session_not_found", param: "session"),
+        Bad("GET", "/v1/events?session=SESSION&session=none", nil, 404, "session_not_found", param: "session"),
+        Bad("GET", "/v1/events?session=SESSION&session=SESSION", nil, 400, "invalid_value", param: "session"),
+        Bad(
+            "GET", "/v1/events?" + (0..<33).map { "session=rts_\($0)" }.joined(separator: "&"), nil, 400, "invalid_value", param: "session"),
+        Bad("GET", "/v1/events?session=SESSION&limit=5", nil, 400, "unknown_parameter", param: "limit"),
+        Bad("GET", "/v1/events?session=SESSION&heartbeat=1", nil, 400, "invalid_value", param: "heartbeat"),
+        Bad("GET", "/v1/events?session=SESSION&types=a&types=b", nil, 400, "duplicate_parameter", param: "types"),
+        Bad("GET", "/v1/events?session=SESSION&dialect=gamma", nil, 400, "invalid_value", param: "dialect"),
+        Bad(
+            "GET", "/v1/events?session=SESSION", nil, 400, "form_not_available", param: "accept", headers: ["accept": "application/json"]),
+        Bad("POST", "/v1/events?session=SESSION", nil, 405, "method_not_allowed"),
 
         Bad("POST", session + "/events", nil, 400, "missing_body"),
         Bad("POST", session + "/events", "[]", 400, "invalid_value"),
@@ -326,7 +360,8 @@ import Testing
 
     @Test func theCodesOfSessionsHaveTheirStatuses() throws {
         let expected: [SessionError.Code: (Int, String?)] = [
-            .sessionNotFound: (404, nil), .itemNotFound: (404, nil), .responseNotFound: (404, nil), .invalidValue: (400, nil),
+            .sessionNotFound: (404, nil), .itemNotFound: (404, nil), .responseNotFound: (404, nil),
+            .callNotFound: (404, nil), .invalidValue: (400, nil),
             .missingRequiredParameter: (400, nil), .stringAboveMaxLength: (400, nil), .invalidAudio: (400, nil),
             .unknownUpstream: (400, nil), .duplicateItem: (409, "false"),
             .callAlreadyAnswered: (409, "false"), .responseActive: (409, "false"), .upstreamDialectChanged: (409, "false"),

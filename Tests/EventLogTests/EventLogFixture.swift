@@ -95,6 +95,7 @@ final class InterceptedStore: EventStore {
     func input(of itemID: String, session id: String) async throws(EventLogError) -> ItemInput? {
         try await base.input(of: itemID, session: id)
     }
+    func speech(of id: String) async throws(EventLogError) -> [String: ItemSpeech] { try await base.speech(of: id) }
     func inputSizes(of id: String) async throws(EventLogError) -> [String: Int] { try await base.inputSizes(of: id) }
     func sessionsNeedingRecovery() async throws(EventLogError) -> [String] { try await base.sessionsNeedingRecovery() }
     func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String] {

@@ -36,7 +36,7 @@ import Testing
                 switch change {
                 case .item(let item): items[item.id] = item
                 case .response(let response): responses[response.id] = response
-                case .input, .inputCopied: Issue.record("no event carries an input")
+                case .input, .inputCopied, .speech: Issue.record("no event carries an input")
                 }
             }
         }
@@ -64,7 +64,7 @@ import Testing
                     switch change {
                     case .item(let item): items[item.id] = item
                     case .response(let response): responses[response.id] = response
-                    case .input, .inputCopied: Issue.record("no event carries an input")
+                    case .input, .inputCopied, .speech: Issue.record("no event carries an input")
                     }
                 }
             }

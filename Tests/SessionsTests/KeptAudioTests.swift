@@ -8,7 +8,9 @@ import Testing
 @Suite struct KeptAudioTests {
     @Test func committedAudioIsKeptWithTheFormatThatItWasSpokenIn() throws {
         var driver = MachineDriver()
-        for (item, format, encoding) in [("a", "pcm16", "pcm16/24000"), ("b", "g711_ulaw", "g711_ulaw/8000")] {
+        for (item, format, encoding, heard) in [
+            ("a", "pcm16", "pcm16/24000", 0..<100), ("b", "g711_ulaw", "g711_ulaw/8000", 100..<700),
+        ] {
             driver.receive(
                 "{\"type\":\"session.updated\",\"session\":{\"turn_detection\":null,\"input_audio_format\":\"\(format)\"}}")
             let bytes = [UInt8](repeating: 7, count: 4_800)
@@ -21,7 +23,8 @@ import Testing
             let changes = actions.flatMap { action in
                 if case .append(let append) = action { append.changes } else { [] as [ProjectionChange] }
             }
-            #expect(changes == [.input(itemID: item, .audio(bytes, format: encoding))])
+            let speech = ItemSpeech(generation: 1, startMilliseconds: heard.lowerBound, milliseconds: heard.count)
+            #expect(changes == [.speech(itemID: item, speech), .input(itemID: item, .audio(bytes, format: encoding))])
             driver.act(actions)
         }
     }

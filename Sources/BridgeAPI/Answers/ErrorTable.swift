@@ -30,7 +30,7 @@ enum ErrorTable {
             APIError(status, code: code, error.message, param: error.param, eventID: eventID.map(callers), retry: retry)
         }
         switch error.code {
-        case .sessionNotFound, .itemNotFound, .responseNotFound:
+        case .sessionNotFound, .itemNotFound, .responseNotFound, .callNotFound:
             return made(.notFound)
         case .invalidValue, .missingRequiredParameter, .stringAboveMaxLength, .invalidAudio, .unknownUpstream:
             return made(.badRequest)

@@ -43,6 +43,20 @@ struct APICall: Sendable {
         }
     }
 
+    /// Some of a closed set of words, with commas; nil if the parameter is not given.
+    func choices<Choice: RawRepresentable & CaseIterable>(_ name: String, as type: Choice.Type) throws(APIError) -> [Choice]?
+    where Choice.RawValue == String {
+        guard let words = query(name) else { return nil }
+        return try words.split(separator: ",", omittingEmptySubsequences: false).map { word throws(APIError) in
+            guard let choice = Choice(rawValue: String(word)) else {
+                let all = Choice.allCases.map(\.rawValue)
+                throw BodyFields.wrong(
+                    name, all.dropLast().joined(separator: ", ") + " or \(all[all.count - 1]), or some of them with commas")
+            }
+            return choice
+        }
+    }
+
     /// The dialect the caller asks for by query or header; nil if it does not say.
     func dialect() throws(APIError) -> Dialect? {
         if let name = query("dialect") {

@@ -64,7 +64,7 @@ struct Admission: Sendable {
                     "The query parameter '\(name.prefix(64))' is not known here; \(known.isEmpty ? "none is" : "there is \(known)").",
                     param: String(name.prefix(64)))
             }
-            guard seen.insert(name).inserted else {
+            guard seen.insert(name).inserted || route.repeatable.contains(name) else {
                 throw APIError(
                     .badRequest, code: "duplicate_parameter", "The query parameter '\(name.prefix(64))' is given twice.",
                     param: String(name.prefix(64)))

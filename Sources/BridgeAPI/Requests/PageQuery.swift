@@ -28,19 +28,30 @@ struct PageQuery: Sendable, Equatable {
 
     /// Cuts the page out of a whole list that is in ascending order.
     ///
-    /// With `before` alone it is the elements nearest before it. A cursor that is not in the list gives an empty page.
-    func cut<Element>(_ ascending: [Element], id: (Element) -> String) -> (page: [Element], hasMore: Bool) {
+    /// With `before` alone it is the elements nearest before it. A cursor may be an element that is not shown (any more), so that a walk
+    /// goes on where it was whatever happens to the element it stopped at.
+    /// - Parameter isShown: what is deleted, or filtered out, is not.
+    /// - Throws: 400 for a cursor that is not in the list: an empty page would look like the list's end.
+    func cut<Element>(
+        _ ascending: [Element], id: (Element) -> String, where isShown: (Element) -> Bool = { _ in true }
+    ) throws(APIError) -> (page: [Element], hasMore: Bool) {
         var list = isAscending ? ascending[...] : ascending.reversed()[...]
         if let after {
-            guard let index = list.firstIndex(where: { id($0) == after }) else { return ([], false) }
+            guard let index = list.firstIndex(where: { id($0) == after }) else { throw Self.unknownCursor("after") }
             list = list[(index + 1)...]
         }
         if let before {
-            guard let index = list.firstIndex(where: { id($0) == before }) else { return ([], false) }
+            guard let index = list.firstIndex(where: { id($0) == before }) else { throw Self.unknownCursor("before") }
             list = list[..<index]
         }
-        let page = before != nil && after == nil ? list.suffix(limit) : list.prefix(limit)
-        return (Array(page), page.count < list.count)
+        let shown = list.filter(isShown)
+        let page = before != nil && after == nil ? shown.suffix(limit) : shown.prefix(limit)
+        return (Array(page), page.count < shown.count)
+    }
+
+    static func unknownCursor(_ name: String) -> APIError {
+        APIError(
+            .badRequest, code: "invalid_cursor", "'\(name)' must be the id of an element of this list; start without it.", param: name)
     }
 }
 

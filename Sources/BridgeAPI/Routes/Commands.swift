@@ -71,6 +71,18 @@ struct Commands: Sendable {
         }
     }
 
+    /// Gives a function call its output.
+    /// - Parameter output: the `conversation.item.create`, in the caller's dialect.
+    func answer(call id: String, with output: JSON, goingOn: Bool) async throws -> (output: CommandReceipt, response: CommandReceipt?) {
+        let event = ClientEventTranslation(output, from: view).event
+        do {
+            return try await session.answer(call: id, with: event, goingOn: goingOn, by: submitter)
+        } catch {
+            api.metrics.command(ClientEventName.conversationItemCreate.rawValue, .refused)
+            throw error
+        }
+    }
+
     func interrupt(playedMilliseconds: Int?, itemID: String?) async throws(SessionError) -> Interruption {
         try await session.interrupt(playedMilliseconds: playedMilliseconds, itemID: itemID, by: submitter)
     }

@@ -52,7 +52,7 @@ enum ItemRoutes {
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let page = try PageQuery(call, ascending: true)
         let commands = try await Commands(api, call)
-        let (items, hasMore) = page.cut(try await api.log.items(of: commands.session.id), id: \.id)
+        let (items, hasMore) = try page.cut(try await api.log.itemChain(of: commands.session.id), id: \.id) { !$0.isDeleted }
         return .json(ListObject.value(items.map { ($0.id, .raw(commands.view.item($0.json))) }, hasMore: hasMore))
     }
 

@@ -156,7 +156,7 @@ enum ResponseRoutes {
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let page = try PageQuery(call, ascending: true)
         let commands = try await Commands(api, call)
-        let (responses, hasMore) = page.cut(try await api.log.responses(of: commands.session.id), id: \.id)
+        let (responses, hasMore) = try page.cut(try await api.log.responses(of: commands.session.id), id: \.id)
         var shown: [(String, JSONValue)] = []
         for response in responses { shown.append((response.id, try await view(response, commands))) }
         return .json(ListObject.value(shown, hasMore: hasMore))

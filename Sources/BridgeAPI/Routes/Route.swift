@@ -38,6 +38,8 @@ struct Route: Sendable {
     let access: Access
     /// Names of query parameters; one that ends with `.` stands for all that begin with it.
     let query: [String]
+    /// Those of them that may be given several times.
+    let repeatable: [String]
     let body: Body
     /// Waits for upstream as long as `Prefer` says.
     let honoursPrefer: Bool
@@ -47,7 +49,8 @@ struct Route: Sendable {
     private let segments: [String]
 
     init(
-        _ method: Method, _ pattern: String, _ operation: String, access: Access = .caller, query: [String] = [], body: Body = .none,
+        _ method: Method, _ pattern: String, _ operation: String, access: Access = .caller, query: [String] = [], repeatable: [String] = [],
+        body: Body = .none,
         honoursPrefer: Bool = false, isEventStream: Bool = false, handler: @escaping Handler
     ) {
         self.method = method
@@ -55,6 +58,7 @@ struct Route: Sendable {
         self.operation = operation
         self.access = access
         self.query = query
+        self.repeatable = repeatable
         self.body = body
         self.honoursPrefer = honoursPrefer
         self.isEventStream = isEventStream

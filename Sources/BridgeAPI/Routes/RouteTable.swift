@@ -5,6 +5,8 @@ enum RouteTable {
     private static let page = ["limit", "after", "before", "order"]
     private static let dialect = ["dialect"]
     private static let stream = StreamRequest.queryNames.sorted() + dialect
+    /// Of several sessions there are no pages.
+    private static let streamOfSeveral = ["session"] + stream.filter { !["limit", "wait"].contains($0) }
 
     static let routes: [Route] = [
         Route(.post, "/v1/sessions", "createSession", query: dialect, body: .json, handler: SessionRoutes.create),
@@ -49,10 +51,21 @@ enum RouteTable {
             .post, session + "/interrupt", "interrupt", query: dialect, body: .json, honoursPrefer: true,
             handler: InterruptRoute.interrupt),
 
+        Route(
+            .get, session + "/function_calls", "listFunctionCalls", query: page + ["status"] + dialect, handler: FunctionCallRoutes.list),
+        Route(
+            .post, session + "/function_calls/{call}/output", "answerFunctionCall", query: dialect, body: .json, honoursPrefer: true,
+            handler: FunctionCallRoutes.answer),
+        Route(.get, session + "/transcript", "getTranscript", query: dialect, handler: TranscriptRoutes.get),
+
         Route(.get, session + "/events", "streamEvents", query: stream, isEventStream: true, handler: EventStreamRoutes.get),
         Route(
             .post, session + "/events", "sendEvents", query: stream, body: .jsonOrLines, honoursPrefer: true, isEventStream: true,
             handler: EventStreamRoutes.post),
+
+        Route(
+            .get, "/v1/events", "streamSessions", query: streamOfSeveral, repeatable: ["session"], isEventStream: true,
+            handler: EventStreamRoutes.getSeveral),
 
         Route(.get, "/v1/upstreams", "listUpstreams", handler: UpstreamRoutes.list),
 

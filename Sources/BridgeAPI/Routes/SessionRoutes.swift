@@ -34,19 +34,12 @@ enum SessionRoutes {
         query.order = page.isAscending ? .oldestFirst : .newestFirst
         query.after = page.after
         query.before = page.before
-        if let names = call.query("status") {
-            query.statuses = try names.split(separator: ",").map { name throws(APIError) in
-                guard let status = SessionRecord.Status(rawValue: String(name)) else {
-                    throw BodyFields.wrong(
-                        "status", "connecting, active, suspended, recovering, closed or failed, or some of them with commas")
-                }
-                return status
-            }
-        }
+        query.statuses = try call.choices("status", as: SessionRecord.Status.self)
         for (name, value) in call.head.query where name.hasPrefix("metadata.") {
             query.metadata[String(name.dropFirst("metadata.".count))] = value
         }
         let found = try await api.log.sessions(query)
+        guard found.isCursorKnown else { throw PageQuery.unknownCursor(page.after == nil ? "before" : "after") }
         return .json(
             ListObject.value(
                 try found.summaries.map { ($0.record.id, SessionView.value($0, in: try call.view(of: $0.record))) }, hasMore: found.hasMore)

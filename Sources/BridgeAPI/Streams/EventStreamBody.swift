@@ -4,11 +4,16 @@ import Logging
 import NIOConcurrencyHelpers
 import Realtime
 
+/// A body that also works without a server: who pulls it is woken by a closure.
+protocol WakeableStream: ResponseStream {
+    func opened(_ wake: @escaping @Sendable () -> Void)
+}
+
 /// One open stream: a cursor over a session's history that the server pulls bytes from.
 ///
 /// Nothing is queued for it. A pull copies what lies between the cursor and the tail, from the history's window or, for a reader that fell
 /// behind, from the page of the store it holds. From: `SessionHistory`. To: `HTTPServer`, which sleeps while nothing is there.
-final class EventStreamBody: ResponseStream, StreamMember {
+final class EventStreamBody: WakeableStream, StreamMember {
     private struct State {
         var machine: StreamMachine
         /// The events next in line, and how many of them were taken.

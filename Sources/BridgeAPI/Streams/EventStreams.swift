@@ -52,6 +52,39 @@ struct EventStreams: Sendable {
             body: .stream(EventStreamBody(request, from: start, of: view, seat: seat, logger: logger)))
     }
 
+    // MARK: Several sessions
+
+    /// The answer to a request for the events of several sessions, as a stream or lines. 204 if all of them are over for this client.
+    /// - Parameters:
+    ///   - request: its cursor is a ``SessionsCursor``.
+    ///   - views: of the sessions, sorted by their ids.
+    /// - Throws: ``StreamRefusal`` if there are too many streams; ``EventLogError`` from reading the store.
+    func respond(to request: StreamRequest, of views: [HistoryView]) async throws -> Response {
+        let sessions = views.map(\.history.sessionID)
+        let cursors = request.cursorText.flatMap { SessionsCursor($0, sessions: sessions)?.cursors }
+        var starts: [(start: StreamStart?, cursor: String)] = []
+        for (index, view) in views.enumerated() {
+            var own = request
+            if let cursors {
+                own.cursor = FrameID(cursors[index]).map(StreamRequest.Cursor.after) ?? .unknown
+            } else if request.cursorText != nil {
+                own.cursor = .unknown
+            }
+            switch try await answer(to: own, of: view) {
+            case .stream(let start): starts.append((start, start.primedID))
+            case .noContent where request.format == .lines: starts.append((StreamStart(own.cursor, in: view.history), ""))
+            case .noContent: starts.append((nil, cursors?[index] ?? view.history.tail.description))
+            }
+        }
+        guard starts.contains(where: { $0.start != nil }) else {
+            return Response(status: 204, headers: ["cache-control": "no-store"])
+        }
+        let body = SessionsStreamBody(request, from: starts, of: views, seat: try registry.admit(sessions: sessions), logger: logger)
+        return Response(
+            status: 200, headers: Self.headers(contentType: request.format == .lines ? "application/x-ndjson" : "text/event-stream"),
+            body: .stream(body))
+    }
+
     enum Answer: Equatable {
         case stream(StreamStart)
         case noContent

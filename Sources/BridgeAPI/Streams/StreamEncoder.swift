@@ -11,6 +11,8 @@ enum EventRendering: Int {
     case entry = 3
     /// ``EventHead``.
     case head = 4
+    /// The frame itself.
+    case bare = 5
 }
 
 /// The events of one session as some of its readers see them.
@@ -30,6 +32,7 @@ struct HistoryView: Sendable {
                 case .eventStream: StreamEncoder.serverSentEvent(id: id, type: frame.type, frame: frame.bytes)
                 case .message: StreamEncoder.serverSentEvent(id: id, type: nil, frame: frame.bytes)
                 case .entry: StreamEncoder.entry(id: id, createdAt: event.createdAtMilliseconds / 1000, frame: frame.bytes)
+                case .bare: frame.bytes
                 case .head: EventHead(type: frame.type, responseID: frame.responseID).bytes
                 }
             }
@@ -76,8 +79,20 @@ enum StreamEncoder {
         Array("retry: \(retryMilliseconds)\nid: \(id)\n\n".utf8)
     }
 
-    static func cursor(_ id: FrameID) -> [UInt8] {
+    static func cursor(_ id: some CustomStringConvertible) -> [UInt8] {
         Array("id: \(id)\n\n".utf8)
+    }
+
+    /// An event of one of several sessions.
+    static func wrapped(_ frame: [UInt8], of session: String) -> [UInt8] {
+        var out: [UInt8] = []
+        out.reserveCapacity(frame.count + 64)
+        out += #"{"session_id":"#.utf8
+        JSONValue.string(session).write(into: &out)
+        out += #","event":"#.utf8
+        out += frame
+        out.append(UInt8(ascii: "}"))
+        return out
     }
 
     static func retry(milliseconds: Int) -> [UInt8] {
@@ -87,13 +102,18 @@ enum StreamEncoder {
     static let heartbeat = Array(": keep-alive\n\n".utf8)
 
     /// A page's element and, with a line feed, a line. `id` is nil for a gap.
-    static func entry(id: String?, createdAt: Int, frame: [UInt8]) -> [UInt8] {
+    /// - Parameter session: nil where there is only one.
+    static func entry(id: String?, createdAt: Int, session: String? = nil, frame: [UInt8]) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(frame.count + 64)
         out += #"{"id":"#.utf8
         JSONValue.string(orNull: id).write(into: &out)
         out += #","created_at":"#.utf8
         JSONValue.int(createdAt).write(into: &out)
+        if let session {
+            out += #","session_id":"#.utf8
+            JSONValue.string(session).write(into: &out)
+        }
         out += #","event":"#.utf8
         var isFirst = true
         forEachLine(of: frame) { line in

@@ -31,7 +31,7 @@ struct StreamMachine {
     /// How many frames of the next event the client has not seen; nil: all.
     private var remaining: Int?
     /// What the client is to come back with.
-    private var place: FrameID
+    private(set) var place: FrameID
     /// Events since the client's cursor last moved.
     private var skipped = 0
     private var lastWrite: ContinuousClock.Instant

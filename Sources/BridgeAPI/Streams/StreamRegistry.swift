@@ -88,8 +88,13 @@ final class StreamRegistry: Sendable {
     ///   taken for the last viewer's going.
     /// - Throws: ``StreamRefusal``; coming back later helps.
     func admit(session: String, isViewer: Bool = true) throws(StreamRefusal) -> StreamSeat {
+        try admit(sessions: [session], isViewer: isViewer)
+    }
+
+    /// The same for one stream over several sessions: it counts for each of them, and once in all.
+    func admit(sessions: [String], isViewer: Bool = true) throws(StreamRefusal) -> StreamSeat {
         let outcome: Result<Int, StreamRefusal> = state.withLockedValue { state in
-            let ofSession = state.perSession[session, default: 0]
+            let ofSession = sessions.map { state.perSession[$0, default: 0] }.max() ?? 0
             let refusal: StreamRefusal? =
                 if state.isDraining {
                     .draining
@@ -104,20 +109,20 @@ final class StreamRegistry: Sendable {
                 state.gauges.refused += 1
                 return .failure(refusal)
             }
-            state.perSession[session] = ofSession + 1
+            for session in sessions { state.perSession[session, default: 0] += 1 }
             state.gauges.open += 1
             state.gauges.opened += 1
             state.nextNumber += 1
             if isViewer {
-                state.viewerChanges.insert(session)
+                state.viewerChanges.formUnion(sessions)
             } else {
-                state.listeners[session, default: 0] += 1
+                for session in sessions { state.listeners[session, default: 0] += 1 }
             }
             return .success(state.nextNumber)
         }
         if case .success = outcome, isViewer { viewersChanged.yield() }
         let age = configuration.maximumAge * (0.8 + 0.2 * random())
-        return StreamSeat(registry: self, number: try outcome.get(), session: session, isViewer: isViewer, age: age)
+        return StreamSeat(registry: self, number: try outcome.get(), sessions: sessions, isViewer: isViewer, age: age)
     }
 
     /// Every open stream ends at once with a `retry:`, between two frames; new ones are refused.
@@ -164,17 +169,17 @@ final class StreamRegistry: Sendable {
         if mustDrain { member.drain() }
     }
 
-    func leave(_ number: Int, session: String, isViewer: Bool) {
+    func leave(_ number: Int, sessions: [String], isViewer: Bool) {
         let member = state.withLockedValue { state in
             state.gauges.open -= 1
-            let left = state.perSession[session, default: 0] - 1
-            state.perSession[session] = left > 0 ? left : nil
-            if !isViewer {
-                let left = state.listeners[session, default: 0] - 1
-                state.listeners[session] = left > 0 ? left : nil
-            } else if !state.isDraining {
-                state.viewerChanges.insert(session)
+            for session in sessions {
+                let left = state.perSession[session, default: 0] - 1
+                state.perSession[session] = left > 0 ? left : nil
+                guard !isViewer else { continue }
+                let listeners = state.listeners[session, default: 0] - 1
+                state.listeners[session] = listeners > 0 ? listeners : nil
             }
+            if isViewer, !state.isDraining { state.viewerChanges.formUnion(sessions) }
             return state.members.removeValue(forKey: number)
         }
         if isViewer { viewersChanged.yield() }
@@ -221,16 +226,16 @@ final class StreamRegistry: Sendable {
 final class StreamSeat: Sendable {
     private let registry: StreamRegistry
     private let number: Int
-    private let session: String
+    private let sessions: [String]
     private let isViewer: Bool
     private let hasLeft = NIOLockedValueBox(false)
     /// How long the stream may live.
     let age: Duration
 
-    fileprivate init(registry: StreamRegistry, number: Int, session: String, isViewer: Bool, age: Duration) {
+    fileprivate init(registry: StreamRegistry, number: Int, sessions: [String], isViewer: Bool, age: Duration) {
         self.registry = registry
         self.number = number
-        self.session = session
+        self.sessions = sessions
         self.isViewer = isViewer
         self.age = age
     }
@@ -252,7 +257,7 @@ final class StreamSeat: Sendable {
             defer { hasLeft = true }
             return !hasLeft
         }
-        if isFirst { registry.leave(number, session: session, isViewer: isViewer) }
+        if isFirst { registry.leave(number, sessions: sessions, isViewer: isViewer) }
     }
 }
 

@@ -21,6 +21,8 @@ struct StreamRequest: Sendable, Equatable {
 
     var format: Format
     var cursor = Cursor.beginning
+    /// What ``cursor`` was read from; for streams over several sessions, whose cursors are not ``FrameID``s.
+    var cursorText: String?
     /// The cursor says where an earlier stream of the same request stopped, so 204 may tell the client that all is done.
     var isReconnect = false
     var filter = EventFilter()
@@ -116,6 +118,7 @@ struct StreamRequest: Sendable, Equatable {
         isReconnect = reconnectsAfter != nil
         guard let text = reconnectsAfter ?? values["after"], !text.isEmpty else { return }
         cursor = FrameID(text).map(Cursor.after) ?? .unknown
+        cursorText = text
     }
 
     private static func patterns(_ name: String, _ values: [String: String]) throws(StreamRequestError) -> TypePatterns? {

@@ -72,6 +72,10 @@ struct StreamStart: Sendable, Equatable {
         self.primedID = primedID
     }
 
+    /// For a session of which nothing is given.
+    static let nothing = StreamStart(
+        after: EventPosition(epoch: 1, seq: 0), remaining: nil, gap: nil, primedID: EventPosition(epoch: 1, seq: 0).description)
+
     /// No event and no cursor ever has it, so a client that brings it back is told of the gap again.
     private static let idOfNothing = "0.0"
 }

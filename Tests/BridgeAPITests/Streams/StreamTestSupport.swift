@@ -14,18 +14,18 @@ struct TestSession {
     let history: SessionHistory
 
     /// - Parameter folder: of a log on SQLite, in which the session may exist already.
-    init(windowBytes: Int = 256 * 1024, retainedBytes: Int = 256 * 1024 * 1024, folder: String? = nil) async throws {
+    init(id: String = "rts_1", windowBytes: Int = 256 * 1024, retainedBytes: Int = 256 * 1024 * 1024, folder: String? = nil) async throws {
         var configuration = EventLogConfiguration(storage: folder.map { .directory($0) } ?? .memory)
         configuration.windowBytesPerSession = windowBytes
         configuration.retainedBytesPerSession = retainedBytes
         log = try EventLog.open(configuration, logger: quiet)
-        if let stored = try await log.history(of: "rts_1") {
+        if let stored = try await log.history(of: id) {
             history = stored
             return
         }
         history = try await log.createSession(
             SessionRecord(
-                id: "rts_1", owner: nil, createdAt: 1, model: nil, dialect: .beta, upstreamName: "u", status: .active, metadata: [],
+                id: id, owner: nil, createdAt: 1, model: nil, dialect: .beta, upstreamName: "u", status: .active, metadata: [],
                 settings: [], upstreamDialect: .ga))
     }
 
