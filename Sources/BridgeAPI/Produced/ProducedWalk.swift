@@ -8,11 +8,25 @@ struct ProducedWalk {
     private(set) var machine: ProducedMachine
     private var held: [LoggedEvent] = []
     private var taken = 0
+    private var places: [ProducedMachine]
+    private let placeBytes: Int
 
-    init(_ machine: ProducedMachine, of selection: ProducedSelection, in history: SessionHistory) {
+    /// As large as the store gives them, since nothing else is waited for.
+    private static let pageBytes = 256 * 1024
+
+    /// - Parameter placeBytes: how far the places of a survey lie apart.
+    init(_ machine: ProducedMachine, of selection: ProducedSelection, in history: SessionHistory, placeBytes: Int = 1 << 20) {
         self.machine = machine
         self.selection = selection
         self.history = history
+        self.placeBytes = placeBytes
+        places = [machine]
+    }
+
+    /// Goes through all of what is over; nil if events are missing.
+    mutating func survey() async throws(EventLogError) -> ProducedSurvey? {
+        guard try await go() == .ended else { return nil }
+        return ProducedSurvey(places: places, end: machine)
     }
 
     enum Outcome: Equatable {
@@ -32,7 +46,11 @@ struct ProducedWalk {
             case .fail, .wait: return .failed
             case .event(let seq):
                 if taken == held.count || held[taken].position.seq != seq + 1, let outcome = try await refill(after: seq) { return outcome }
-                _ = machine.offered(held[taken].position.seq, selection.read(held[taken]))
+                if case .write = machine.offered(held[taken].position.seq, selection.read(held[taken])),
+                    machine.count(cutting: [:]) >= places.count * placeBytes
+                {
+                    places.append(machine)
+                }
                 taken += 1
             }
         }
@@ -42,11 +60,11 @@ struct ProducedWalk {
     private mutating func refill(after seq: Int) async throws(EventLogError) -> Outcome? {
         taken = 0
         held = []
-        switch history.window(after: seq, maximumBytes: ProducedBody.pageBytes) {
+        switch history.window(after: seq, maximumBytes: Self.pageBytes) {
         case .events(let events): held = events
         case .caughtUp: return .caughtUp
         case .ended: return .failed
-        case .behind: held = try await history.page(after: seq, limit: ProducedBody.pageEvents, maximumBytes: ProducedBody.pageBytes)
+        case .behind: held = try await history.page(after: seq, limit: ProducedBody.pageEvents, maximumBytes: Self.pageBytes)
         }
         return held.isEmpty ? .failed : nil
     }

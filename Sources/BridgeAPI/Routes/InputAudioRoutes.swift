@@ -39,9 +39,7 @@ enum InputAudioRoutes {
             of: commands.session.id, within: commands.call.prefer.limit(default: Commands.defaultWait))
         let format = await commands.session.inputFormat
         let receipt = try await commands.submit(ClientEventBody.make(.inputAudioBufferAppend, [("audio", JSONValue(audio))]))
-        // Some encoders escape the slashes of base64; only then is a copy made of what may be megabytes.
-        let spelt = audio.lexeme.dropFirst().dropLast()
-        let bytes = Base64.decoded(spelt.contains(UInt8(ascii: "\\")) ? Array((audio.string ?? "").utf8)[...] : spelt) ?? []
+        let bytes = audio.stringBytes.flatMap(Base64.decoded) ?? []
         var tail = SoundTail(SoundFormat(format))
         tail.hear(bytes[...])
         return UploadEnding.Appended(
