@@ -7,7 +7,7 @@ import Sessions
 /// Answers with what a response or an item says, while it is produced or later: the door of this folder to the route handlers.
 ///
 /// The first byte decides the status: what has none in time, or fails before, is an error. What fails later cuts the connection.
-/// From: `…/audio`, and responses asked for by `Accept`. To: ``ProducedBody``.
+/// From: `…/audio`, and responses asked for by `Accept`. To: ``HistoryBody``.
 struct ProducedAnswers {
     let commands: Commands
 
@@ -184,8 +184,8 @@ struct ProducedAnswers {
 
     private func body(
         _ machine: ProducedMachine, _ selection: ProducedSelection, prefix: [UInt8] = [], suffix: [UInt8] = [], in seat: StreamSeat
-    ) -> ProducedBody {
-        ProducedBody(machine, of: selection, in: history, prefix: prefix, suffix: suffix, seat: seat, logger: commands.api.streams.logger)
+    ) -> HistoryBody {
+        HistoryBody(machine, of: selection, in: history, prefix: prefix, suffix: suffix, seat: seat, logger: commands.api.streams.logger)
     }
 
     private func isThere(after seq: Int) -> Bool { history.start.seq <= seq }

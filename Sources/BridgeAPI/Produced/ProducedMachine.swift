@@ -164,19 +164,7 @@ struct ProducedMachine: Sendable {
         cursor = passedOver
     }
 
-    /// What there is instead of the event.
-    enum Absence: Equatable {
-        /// Nothing yet.
-        case caughtUp
-        /// Only the store has it.
-        case behind
-        /// Nothing, and nothing will come.
-        case ended
-    }
-
-    enum AbsenceAction: Equatable { case wait, read(after: Int), goOn }
-
-    mutating func found(_ absence: Absence) -> AbsenceAction {
+    mutating func found(_ absence: HistoryAbsence) -> AbsenceAction {
         switch absence {
         case .caughtUp:
             return .wait

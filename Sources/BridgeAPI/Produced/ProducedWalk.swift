@@ -6,8 +6,7 @@ struct ProducedWalk {
     private let history: SessionHistory
     private let selection: ProducedSelection
     private(set) var machine: ProducedMachine
-    private var held: [LoggedEvent] = []
-    private var taken = 0
+    private var lane = HistoryLane()
     private var places: [ProducedMachine]
     private let placeBytes: Int
 
@@ -45,28 +44,24 @@ struct ProducedWalk {
             case .finish: return .ended
             case .fail, .wait: return .failed
             case .event(let seq):
-                if taken == held.count || held[taken].position.seq != seq + 1, let outcome = try await refill(after: seq) { return outcome }
-                if case .write = machine.offered(held[taken].position.seq, selection.read(held[taken])),
-                    machine.count(cutting: [:]) >= places.count * placeBytes
-                {
-                    places.append(machine)
+                switch lane.next(after: seq, in: history, maximumBytes: Self.pageBytes) {
+                case .event(let event): take(event)
+                case .absent(.caughtUp): return .caughtUp
+                case .absent(.ended): return .failed
+                case .absent(.behind):
+                    let page = try await history.page(after: seq, limit: HistoryLane.pageEvents, maximumBytes: Self.pageBytes)
+                    guard !page.isEmpty else { return .failed }
+                    lane.hold(page)
                 }
-                taken += 1
             }
         }
     }
 
-    /// Why there is no event; nil if there is.
-    private mutating func refill(after seq: Int) async throws(EventLogError) -> Outcome? {
-        taken = 0
-        held = []
-        switch history.window(after: seq, maximumBytes: Self.pageBytes) {
-        case .events(let events): held = events
-        case .caughtUp: return .caughtUp
-        case .ended: return .failed
-        case .behind: held = try await history.page(after: seq, limit: ProducedBody.pageEvents, maximumBytes: Self.pageBytes)
-        }
-        return held.isEmpty ? .failed : nil
+    private mutating func take(_ event: LoggedEvent) {
+        guard case .write = machine.offered(event.position.seq, selection.read(event)),
+            machine.count(cutting: [:]) >= places.count * placeBytes
+        else { return }
+        places.append(machine)
     }
 
     enum Beginning: Equatable {

@@ -44,7 +44,7 @@ import Testing
         let count = survey.count(cutting: cuts)
         func bytes(_ machine: ProducedMachine) async throws -> [UInt8] {
             let seat = try StreamRegistry().admit(session: "rts_1", isViewer: false)
-            let puller = TestPuller(ProducedBody(machine, of: Self.selection, in: session.history, seat: seat, logger: quiet))
+            let puller = TestPuller(HistoryBody(machine, of: Self.selection, in: session.history, seat: seat, logger: quiet))
             _ = try await puller.read()
             #expect(puller.isFinished)
             return puller.bytes
