@@ -27,6 +27,14 @@ package struct CommandReceipt: Sendable {
     /// Fields of the caller's event that upstream was not sent, since its dialect has no counterpart.
     package var leftOut: [LeftOutField] = []
 
+    /// The step of a request that it is; nil if nobody asked for it to be done once.
+    package var step: StepID? = nil
+
+    /// Whether upstream may have got any of it.
+    package var wasSent: Bool { frames > 1 || sentPromise.isFulfilled }
+
+    /// It, or the last of its frames, is being handed to the socket.
+    let sentPromise = Promise<Void>()
     let writtenPromise: Promise<CommandOutcome>
     let confirmedPromise: Promise<CommandOutcome>
     let finishedPromise: Promise<CommandOutcome>

@@ -93,9 +93,10 @@ package actor Session {
     /// - Parameters:
     ///   - event: an object with a string `type`, in upstream's dialect.
     ///   - rejectIfActive: refuse a `response.create` while a response runs, instead of leaving that to upstream.
+    ///   - step: what it is remembered as; begun already. The event that answers the command answers the step in the same commit.
     /// - Throws: what was wrong with it; then nothing was sent.
     package func submit(
-        _ event: JSON, by caller: Caller, rejectIfActive: Bool = false
+        _ event: JSON, by caller: Caller, rejectIfActive: Bool = false, as step: CommandStep? = nil
     ) async throws(SessionError) -> CommandReceipt {
         try await waitForRoom()
         guard !isBroken else { throw SessionError(.storeUnavailable, "the session's history cannot be stored at the moment") }
@@ -105,12 +106,15 @@ package actor Session {
         guard machine.record.generation > 0 else { throw SessionError(.tooManyCommands, "the session is still being created; try again") }
         try machine.refuseIfEnded()
         try refuseIfUpstreamSpeaksOtherwise()
-        let prepared = try CommandBuilder(machine: machine).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
+        var builder = CommandBuilder(machine: machine)
+        if let step { builder.mark = step.mark }
+        let prepared = try builder.build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
         // A session that was found in the store has no credential in memory; the next caller's serves.
         bearer = caller.bearer ?? bearer
         let receipt = CommandReceipt(
             eventID: prepared.commands[prepared.commands.count - 1].event.eventID, type: prepared.type, itemID: prepared.itemID,
-            clampedFrom: prepared.clampedFrom, frames: prepared.commands.count, writtenPromise: Promise(), confirmedPromise: Promise(),
+            clampedFrom: prepared.clampedFrom, frames: prepared.commands.count, step: step?.id, writtenPromise: Promise(),
+            confirmedPromise: Promise(),
             finishedPromise: Promise())
         for command in prepared.commands {
             let actions = try machine.take(command, at: Self.now)

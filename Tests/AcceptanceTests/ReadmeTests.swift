@@ -63,6 +63,7 @@ struct ReadmeTests {
         ),
         ("transcription", ["event: conversation.item.input_audio_transcription.completed"]),
         ("cancel", [#""status":"cancelled""#]),
+        ("repeat", ["HTTP/1.1 201", "idempotent-replayed: true", "Two coffees, please"]),
         ("list", [#""object":"list""#, #""room":"kitchen""#, "Say good morning", #""status":"cancelled""#, #""has_more":true"#]),
         ("fork", [#""status":"active""#, #""room":"garden""#]),
         ("settings", [#""idle_timeout":600"#, #""max_duration":7200"#, #""on_last_viewer_gone":"cancel""#]),

@@ -80,7 +80,19 @@ import Testing
         Bad("POST", "/v1/sessions", #"{"from":"SESSION","up_to":""}"#, 400, "invalid_value", param: "up_to"),
         Bad("POST", "/v1/sessions", #"{"from":"SESSION","up_to":"item_1"}"#, 404, "item_not_found", param: "up_to"),
         Bad("POST", "/v1/sessions", #"{"up_to":"item_1"}"#, 400, "invalid_value", param: "up_to"),
-        Bad("POST", "/v1/sessions", "{}", 400, "idempotency_not_available", param: "Idempotency-Key", headers: ["idempotency-key": "k"]),
+        Bad("POST", "/v1/sessions", "{}", 400, "invalid_value", param: "Idempotency-Key", headers: ["idempotency-key": ""]),
+        Bad("POST", "/v1/sessions", "{}", 400, "invalid_value", param: "Idempotency-Key", headers: ["idempotency-key": "a b"]),
+        Bad("POST", "/v1/sessions", "{}", 400, "invalid_value", param: "Idempotency-Key", headers: ["idempotency-key": "\u{e9}"]),
+        Bad(
+            "POST", session + "/items", "{}", 400, "invalid_value", param: "Idempotency-Key",
+            headers: ["idempotency-key": String(repeating: "k", count: 256)]),
+        Bad(
+            "POST", session + "/responses", "{}", 400, "invalid_value", param: "Idempotency-Key",
+            headers: ["idempotency-key": "a", "Idempotency-Key": "a"]),
+        Bad(
+            "POST", session + "/input_audio", "RIFF", 400, "idempotency_not_available", param: "Idempotency-Key",
+            headers: ["idempotency-key": "k", "content-type": "audio/wav"]),
+        Bad("POST", session + "/items", "{", 400, "invalid_json", headers: ["idempotency-key": "k"]),
         Bad("POST", "/v1/sessions", "{}", 415, "unsupported_media_type", headers: ["content-type": "text/xml"]),
         Bad("POST", "/v1/sessions", "{}", 415, "unsupported_media_type", headers: ["content-type": "application/json; charset=latin1"]),
         Bad("POST", "/v1/sessions", "{}", 415, "unsupported_content_encoding", headers: ["content-encoding": "gzip"]),
@@ -261,7 +273,7 @@ import Testing
         let expected: [SessionError.Code: (Int, String?)] = [
             .sessionNotFound: (404, nil), .itemNotFound: (404, nil), .responseNotFound: (404, nil), .invalidValue: (400, nil),
             .missingRequiredParameter: (400, nil), .stringAboveMaxLength: (400, nil), .invalidAudio: (400, nil),
-            .unknownUpstream: (400, nil), .duplicateItem: (409, "false"),
+            .unknownUpstream: (400, nil), .duplicateItem: (409, "false"), .outcomeUnknown: (409, "false"),
             .callAlreadyAnswered: (409, "false"), .responseActive: (409, "false"), .upstreamDialectChanged: (409, "false"),
             .cancelNotActive: (409, "false"),
             .sessionClosed: (410, nil), .sessionFailed: (410, nil), .tooManyCommands: (429, "true"), .sessionLimit: (429, "true"),

@@ -14,6 +14,7 @@ struct APIError: Error, Sendable, Equatable {
         case gone = 410
         case payloadTooLarge = 413
         case unsupportedMediaType = 415
+        case unprocessable = 422
         case tooManyRequests = 429
         case internalError = 500
         case badGateway = 502
@@ -79,7 +80,7 @@ extension APIError.Status {
     fileprivate var type: String {
         switch self {
         case .badRequest, .unauthorized, .notFound, .methodNotAllowed, .requestTimeout, .conflict, .gone, .payloadTooLarge,
-            .unsupportedMediaType:
+            .unsupportedMediaType, .unprocessable:
             "invalid_request_error"
         case .forbidden: "permission_error"
         case .tooManyRequests: "rate_limit_error"

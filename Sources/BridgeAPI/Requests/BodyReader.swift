@@ -36,6 +36,7 @@ final class BodyReader: Sendable {
     private let budget: BodyBudget
     private let limitBytes: Int
     private let takenBytes = NIOLockedValueBox(0)
+    private let kept = NIOLockedValueBox<[UInt8]?>(nil)
 
     init(limitBytes: Int, budget: BodyBudget, body: RequestBody) {
         self.limitBytes = limitBytes
@@ -47,8 +48,9 @@ final class BodyReader: Sendable {
         budget.giveBack(takenBytes.withLockedValue { $0 })
     }
 
-    /// The whole body. To be called once.
+    /// The whole body. To be called once, or again after ``keep(_:)``.
     func collect() async throws -> [UInt8] {
+        if let whole = kept.withLockedValue({ $0.take() }) { return whole }
         var whole: [UInt8] = []
         while let bytes = try await body.next() {
             guard whole.count + bytes.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }
@@ -57,6 +59,11 @@ final class BodyReader: Sendable {
         }
         try take(Self.bytesPerValue * min(Self.mostValues, Self.values(in: whole)))
         return whole
+    }
+
+    /// Puts back what was collected, for the next one to ask.
+    func keep(_ whole: [UInt8]) {
+        kept.withLockedValue { $0 = whole }
     }
 
     private func take(_ bytes: Int) throws(APIError) {

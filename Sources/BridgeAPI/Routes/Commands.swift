@@ -46,13 +46,46 @@ struct Commands: Sendable {
     func submit(_ event: JSON, rejectIfActive: Bool = false) async throws -> CommandReceipt {
         let translation = ClientEventTranslation(event, from: view)
         do {
-            var receipt = try await session.submit(translation.event, by: submitter, rejectIfActive: rejectIfActive)
+            var receipt = try await once(translation.event) { step throws(SessionError) in
+                try await session.submit(translation.event, by: submitter, rejectIfActive: rejectIfActive, as: step)
+            }
             receipt.leftOut = translation.leftOut
             return receipt
         } catch {
             api.metrics.command(event["type"]?.string, .refused)
             throw error
         }
+    }
+
+    /// With an `Idempotency-Key`: what was submitted by an earlier request is not submitted again, and has the same receipt.
+    private func once(
+        _ event: JSON, _ submit: (CommandStep?) async throws(SessionError) -> CommandReceipt
+    ) async throws -> CommandReceipt {
+        guard let request = call.once else { return try await submit(nil) }
+        switch try await request.next(mark: CommandStep.newMark()) {
+        case .begun(let id, let mark, let note):
+            if case .refused(let error) = note { throw error }
+            return try await session.receipt(
+                of: event, begunAs: CommandStep(id: id, mark: mark), wasAccepted: note == .accepted)
+        case .new(let id, let mark):
+            do {
+                return try await submit(CommandStep(id: id, mark: mark))
+            } catch {
+                request.note(.refused(error), of: id)
+                throw error
+            }
+        }
+    }
+
+    /// Remembers what no event will tell of a command: that its caller was told that it was sent, or that it never was.
+    func noted(_ outcome: CommandOutcome?, of receipt: CommandReceipt) -> CommandOutcome? {
+        guard let step = receipt.step, let outcome else { return outcome }
+        switch outcome {
+        case .accepted: call.once?.note(.accepted, of: step)
+        case .failed(let error) where !receipt.wasSent: call.once?.note(.refused(error), of: step)
+        case .confirmed, .failed: break
+        }
+        return outcome
     }
 
     /// Submits and waits as the caller prefers.
@@ -98,7 +131,7 @@ struct Commands: Sendable {
     private func read(
         _ outcome: CommandOutcome?, _ receipt: CommandReceipt, orLate late: Result?, isFinal: Bool = true
     ) throws(APIError) -> Result {
-        switch outcome {
+        switch noted(outcome, of: receipt) {
         case .confirmed(let event, let position):
             api.metrics.command(receipt.type, .confirmed)
             return isFinal ? .confirmed(event, position) : .accepted

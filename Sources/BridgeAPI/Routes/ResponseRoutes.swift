@@ -17,7 +17,8 @@ enum ResponseRoutes {
         }
         // Before anything is sent: a refusal for want of a place tells clients to repeat the request.
         let seat = isStreamed ? try api.streams.seat(in: commands.session.history) : nil
-        if let item = asked.firstItem { try await add(item, for: commands) }
+        var added: CommandReceipt?
+        if let item = asked.firstItem { added = try await add(item, for: commands) }
         let receipt: CommandReceipt
         let result: Commands.Result
         do {
@@ -27,8 +28,8 @@ enum ResponseRoutes {
                 of: receipt, until: isWaitedFor ? .finished : .confirmed, wait: Commands.defaultResponseWait)
         } catch {
             seat?.leave()
-            guard let item = asked.firstItem else { throw error }
-            throw await takenBack(item, commands, because: error)
+            guard let added else { throw error }
+            throw await takenBack(added, commands, because: error)
         }
         guard case .confirmed(let event, let position) = result else { return Commands.accepted(receipt, inside: "response") }
         if let seat {
@@ -57,24 +58,28 @@ enum ResponseRoutes {
     }
 
     /// Adds the words the response is to answer. Waits for upstream, so that no response runs without them.
-    private static func add(_ item: NewResponse.Item, for commands: Commands) async throws {
-        if await commands.session.activeResponseID != nil {
+    private static func add(_ item: NewResponse.Item, for commands: Commands) async throws -> CommandReceipt {
+        if commands.call.once?.isRepetition != true, await commands.session.activeResponseID != nil {
             throw SessionError(.responseActive, "the conversation already has an active response; wait for it or cancel it")
         }
-        try await commands.confirmation(of: try await commands.submit(item.event))
+        let receipt = try await commands.submit(item.event)
+        try await commands.confirmation(of: receipt)
+        return receipt
     }
 
     /// The response was refused: what was added for it goes again, and the error says what became of it.
-    private static func takenBack(_ item: NewResponse.Item, _ commands: Commands, because error: any Error) async -> any Error {
+    private static func takenBack(_ added: CommandReceipt, _ commands: Commands, because error: any Error) async -> any Error {
         guard var known = ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer), !mayStillRun(known) else {
             return error
         }
-        let event = ClientEventBody.make(.conversationItemDelete, [("item_id", .string(item.id))])
-        let outcome = try? await commands.submit(event).confirmed(within: .seconds(Commands.defaultWait))
-        if case .confirmed = outcome {
+        let item = added.itemID ?? ""
+        let event = ClientEventBody.make(.conversationItemDelete, [("item_id", .string(item))])
+        let deletion = try? await commands.submit(event)
+        if let deletion, case .confirmed = await deletion.confirmed(within: .seconds(Commands.defaultWait)) {
+            commands.call.once?.undone([added.step, deletion.step])
             known.message += " The item that was added for 'input' has been deleted again."
         } else {
-            known.message += " The item '\(item.id)' that was added for 'input' is still in the conversation."
+            known.message += " The item '\(item)' that was added for 'input' is still in the conversation."
             // A repetition would add it again.
             known.retry = .never
         }
@@ -83,7 +88,7 @@ enum ResponseRoutes {
 
     /// A response that was sent and not refused may still be created, and then it needs its words.
     private static func mayStillRun(_ error: APIError) -> Bool {
-        error.status == .gatewayTimeout || error.status == .badGateway
+        error.status == .gatewayTimeout || error.status == .badGateway || error.code == SessionError.Code.outcomeUnknown.rawValue
     }
 
     private static func stream(
