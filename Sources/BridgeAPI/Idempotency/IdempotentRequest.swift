@@ -30,11 +30,12 @@ final class IdempotentRequest: Sendable {
         /// Done, and then done away with.
         var undone: Set<Int> = []
 
-        func isVoid(_ step: Int) -> Bool {
-            if undone.contains(step) { return true }
-            if case .refused = notes[step] { return true }
-            return false
+        func isRefused(_ step: Int) -> Bool {
+            if case .refused = notes[step] { true } else { false }
         }
+
+        /// Nothing is left of it.
+        var isVoid: Bool { (0..<next).allSatisfy { isRefused($0) || undone.contains($0) } }
     }
 
     private let key: IdempotencyKey
@@ -100,8 +101,8 @@ final class IdempotentRequest: Sendable {
     /// does not take leaves steps of which nobody knows what became of them, which is safe.
     func finish(hasFailed: Bool) async {
         let (notes, kept) = state.withLockedValue { state in
-            var kept = state.next
-            while hasFailed, kept > 0, state.isVoid(kept - 1) { kept -= 1 }
+            var kept = hasFailed && state.isVoid ? 0 : state.next
+            while hasFailed, kept > 0, state.isRefused(kept - 1) { kept -= 1 }
             return (state.notes.filter { $0.key < kept }, kept < state.next ? kept : nil)
         }
         guard !notes.isEmpty || kept != nil else { return }
