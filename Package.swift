@@ -92,7 +92,7 @@ let package = Package(
                 logging,
             ]),
         room("Simulator", ["Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
-        tests("SimulatorTests", ["Simulator", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
+        tests("SimulatorTests", ["Simulator", "TestSupport", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         .executableTarget(
             name: "RealtimeBridge",
             dependencies: [

@@ -27,8 +27,21 @@ struct Curl {
         // By standard input, since a command line has its limit.
         if json != nil { arguments += ["--data-binary", "@-"] }
         let output = try await Shell.run("curl", arguments + [base + path], input: json.map { Array($0.utf8) })
-        return try Self.answer(output)
+        let answer = try Self.answer(output)
+        await keep(answer, path, headers)
+        return answer
     }
+
+    /// Of answers that hold events, for the ``PayloadRecord``.
+    private func keep(_ answer: Answer, _ path: String, _ headers: [String]) async {
+        guard PayloadRecord.shared != nil, let session = ShownEvents.session(in: path), path.count > session.count else { return }
+        let own = try? await self("GET", session, headers: headers).json()["dialect"]?.string.flatMap(Dialect.init)
+        let shown = ShownEvents(target: path, betaHeader: Self.betaHeader(headers)) { _ in own }
+        let type = answer.headers.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-type: ") }
+        shown?.add(body: answer.body, contentType: String(type?.dropFirst("content-type: ".count) ?? ""))
+    }
+
+    static func betaHeader(_ headers: [String]) -> String? { headers.first { $0.lowercased().hasPrefix("openai-beta:") } }
 
     private static func answer(_ output: [UInt8]) throws -> Answer {
         var rest = output[...]
@@ -108,8 +121,9 @@ final class CurlStream: Sendable {
         try process.run()
         let handle = pipe.fileHandleForReading
         Thread.detachNewThread { [weak self] in
+            let shown = ShownEvents(target: url, betaHeader: Curl.betaHeader(headers)) { Self.dialect(of: $0, headers) }
             // Not `read(upToCount:)`, which waits until it has as much as it was asked for.
-            while case let data = handle.availableData, !data.isEmpty { self?.feed(Array(data)) }
+            while case let data = handle.availableData, !data.isEmpty { self?.feed(Array(data), shown) }
             self?.ended.put(())
         }
     }
@@ -148,7 +162,18 @@ final class CurlStream: Sendable {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
-    private func feed(_ bytes: [UInt8]) {
+    /// What a session says of itself, asked on a thread that may block.
+    private static func dialect(of session: String, _ headers: [String]) -> Dialect? {
+        let curl = Process()
+        curl.executableURL = URL(filePath: "/usr/bin/env")
+        curl.arguments = ["curl", "-sS", "--max-time", "10"] + headers.flatMap { ["-H", $0] } + [session]
+        let output = Pipe()
+        curl.standardOutput = output
+        guard (try? curl.run()) != nil, let answer = try? output.fileHandleForReading.readToEnd() else { return nil }
+        return (try? JSON.parse(Array(answer)))?["dialect"]?.string.flatMap(Dialect.init)
+    }
+
+    private func feed(_ bytes: [UInt8], _ shown: ShownEvents?) {
         let complete = reading.withLockedValue { reading -> [Event] in
             reading.partial += bytes
             var found: [Event] = []
@@ -160,7 +185,10 @@ final class CurlStream: Sendable {
             reading.all += found
             return found
         }
-        for event in complete { events.put(event) }
+        for event in complete {
+            shown?.add(event.data.utf8)
+            events.put(event)
+        }
     }
 
     /// WHATWG HTML section 9.2.6, as far as the bridge uses it.

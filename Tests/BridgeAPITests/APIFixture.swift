@@ -16,6 +16,8 @@ struct APIFixture: Sendable {
     let api: BridgeAPI
     let log: EventLog
     let directory: SessionDirectory
+    /// Whether its upstream is the simulator, so that what it shows of events is worth a ``PayloadRecord``.
+    private let keepsPayloads: Bool
 
     /// In front of the simulator.
     static func run(
@@ -30,14 +32,14 @@ struct APIFixture: Sendable {
         let simulator = Simulator(configuration: settings, group: group, logger: logger)
         let address = try await simulator.start()
         let connector = NIOUpstreamConnector(group: group, logger: logger)
-        try await run(connector: connector, url: address.url, dialect: dialect, configure: configure, body)
+        try await run(connector: connector, url: address.url, dialect: dialect, keepsPayloads: true, configure: configure, body)
         await simulator.stop()
     }
 
     static func run(
         connector: any UpstreamConnecting, url: String = "ws://scripted", dialect: Dialect = .beta,
         limits: SessionLimits = SessionLimits(), others: [UpstreamConfiguration] = [], pool: [UpstreamPoolStatus] = [],
-        configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
+        keepsPayloads: Bool = false, configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -56,7 +58,7 @@ struct APIFixture: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await directory.run() }
             do {
-                try await body(APIFixture(api: api, log: log, directory: directory))
+                try await body(APIFixture(api: api, log: log, directory: directory, keepsPayloads: keepsPayloads))
             } catch {
                 await directory.stop(within: .zero)
                 throw error
@@ -84,7 +86,17 @@ struct APIFixture: Sendable {
                 OpenAPIContract.shared.allows(operation: route.operation, status: answer.status),
                 "\(route.operation) answered \(answer.status), which openapi.json does not say")
         }
-        return try await APIAnswer(answer)
+        let read = try await APIAnswer(answer)
+        await keep(read, target, headers)
+        return read
+    }
+
+    /// Of answers that hold events, for the ``PayloadRecord``.
+    private func keep(_ answer: APIAnswer, _ target: String, _ headers: HTTPHeaders) async {
+        guard keepsPayloads, PayloadRecord.shared != nil, let session = ShownEvents.session(in: target) else { return }
+        let stored = try? await log.storedSession(String(session.split(separator: "/").last ?? ""), withProducedContent: false)
+        let shown = ShownEvents(target: target, betaHeader: headers["openai-beta"]) { _ in stored?.record.dialect }
+        shown?.add(body: Array(answer.text.utf8), contentType: answer.headers["content-type"] ?? "")
     }
 
     /// Made and answered as created; its id.

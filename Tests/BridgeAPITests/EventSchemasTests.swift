@@ -1,5 +1,6 @@
 import Foundation
 import Realtime
+import TestSupport
 import Testing
 
 @testable import BridgeAPI
@@ -98,37 +99,16 @@ import Testing
     }
 
     /// The payloads that were written for this project, against the contract.
-    @Test func theFixturesAreAsTheSchemasSay() throws {
-        let lines = try String(contentsOf: Self.root.appending(path: "Tests/Fixtures/examples.jsonl"), encoding: .utf8).split(
-            separator: "\n")
-        let frames = try lines.map { try JSON.parse(String($0)) }.filter { $0["dialect"]?.string.flatMap(Dialect.init) != nil }
-        #expect(frames.count > 300)
-        let text = try frames.map { line in
-            let dialect = try #require(line["dialect"]), payload = try #require(line["payload"])
-            return try #require(
-                String(bytes: JSONValue.object([("dialect", JSONValue(dialect)), ("frame", JSONValue(payload))]).bytes, encoding: .utf8))
+    @Test func theFixturesAreAsTheSchemasSay() async throws {
+        let examples = try String(contentsOf: PythonTool.root.appending(path: "Tests/Fixtures/examples.jsonl"), encoding: .utf8)
+        let lines = try examples.split(separator: "\n").filter {
+            try JSON.parse(String($0))["dialect"]?.string.flatMap(Dialect.init) != nil
         }
-        let file = FileManager.default.temporaryDirectory.appending(path: "fixtures-\(UUID().uuidString).jsonl")
-        try text.joined(separator: "\n").write(to: file, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(at: file) }
-        let output = FileManager.default.temporaryDirectory.appending(path: "fixtures-\(UUID().uuidString).txt")
-        try Data().write(to: output)
-        defer { try? FileManager.default.removeItem(at: output) }
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [
-            "python3", Self.root.appending(path: "Tests/Tools/validate_frames.py").path, Self.root.appending(path: "openapi.json").path,
-            file.path,
-        ]
-        process.standardOutput = try FileHandle(forWritingTo: output)
-        try process.run()
-        process.waitUntilExit()
-        let said = try String(contentsOf: output, encoding: .utf8)
-        switch process.terminationStatus {
-        case 77: Self.leaveOut("Python's jsonschema is not installed")
-        case 127: Self.leaveOut("python3 is not installed")
-        case let status: #expect(status == 0, "\(said)")
+        #expect(lines.count > 300)
+        let outcome = try await PythonTool.withFile(holding: Array(lines.joined(separator: "\n").utf8)) {
+            try await PythonTool("validate_frames.py")(PythonTool.root.appending(path: "openapi.json").path, $0.path)
         }
+        if let outcome { #expect(outcome.status == 0, "\(outcome.text)\(outcome.errors)") }
     }
 
     // MARK: Events.md
@@ -195,13 +175,6 @@ import Testing
     private static func name(_ reference: JSON?) -> String? {
         reference?.string.map { String($0.split(separator: "/").last ?? "") }
     }
-
-    fileprivate static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-
-    private static func leaveOut(_ why: String) {
-        FileHandle.standardError.write(Data("EventSchemasTests: a check of the fixtures was left out: \(why)\n".utf8))
-    }
 }
 
 /// The tables of `Events.md` whose first column has the events' names.
@@ -222,7 +195,7 @@ private struct EventTables {
     private var rows: [String: [Row]] = [:]
 
     init() throws {
-        let file = EventSchemasTests.root.appending(path: "Sources/RealtimeBridge/Documentation.docc/Events.md")
+        let file = PythonTool.root.appending(path: "Sources/RealtimeBridge/Documentation.docc/Events.md")
         var part = "", section = ""
         var isOfEvents = false
         for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false) {

@@ -1,60 +1,47 @@
 import Foundation
 import Realtime
+import TestSupport
 import Testing
 
 @testable import Simulator
 
-/// Every kind of frame the machine sends, against the bridge's contract and the reference schemas of the protocol.
+/// Every kind of frame the machine sends, against the bridge's contract, the reference schemas of the protocol and the types of the
+/// official client.
 ///
 /// The reference schemas are not part of this repository. They are looked for in `REALTIME_REFERENCE`, else in
-/// `../shared/protocol/reference` beside the package; without them, or without Python's `jsonschema`, the check says on standard error that
-/// it was left out.
+/// `../shared/protocol/reference` beside the package; without them the check says on standard error that it was left out.
 @Suite struct SchemaTests {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-
-    @Test func `frames satisfy the reference schemas`() throws {
+    @Test func `frames satisfy the reference schemas`() async throws {
         guard let reference = Self.reference else {
             return Self.leaveOut("no reference schemas found; REALTIME_REFERENCE names their folder")
         }
-        try validate(against: reference)
+        try await validate(against: reference)
     }
 
-    @Test func `frames satisfy the contract`() throws {
-        try validate(against: Self.root.appending(path: "openapi.json"))
+    @Test func `frames satisfy the contract`() async throws {
+        try await validate(against: PythonTool.root.appending(path: "openapi.json"))
     }
 
-    private func validate(against schemas: URL) throws {
-        let lines = Dialect.allCases.flatMap { dialect in
-            Self.scenarios(dialect).flatMap(\.raw).map { frame in
-                Array("{\"dialect\":\"\(dialect.rawValue)\",\"frame\":".utf8) + frame + Array("}\n".utf8)
-            }
+    private func validate(against schemas: URL) async throws {
+        let outcome = try await PythonTool.withFile(holding: PayloadRecord.lines(Self.frames)) {
+            try await PythonTool("validate_frames.py")(schemas.path, $0.path)
         }
-        let file = FileManager.default.temporaryDirectory.appending(path: "frames-\(UUID().uuidString).jsonl")
-        try Data(lines.joined()).write(to: file)
-        defer { try? FileManager.default.removeItem(at: file) }
-        let script = Self.root.appending(path: "Tests/Tools/validate_frames.py")
-        let output = FileManager.default.temporaryDirectory.appending(path: "frames-\(UUID().uuidString).txt")
-        try Data().write(to: output)
-        defer { try? FileManager.default.removeItem(at: output) }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", script.path, schemas.path, file.path]
-        process.standardOutput = try FileHandle(forWritingTo: output)
-        try process.run()
-        process.waitUntilExit()
-        let text = try String(contentsOf: output, encoding: .utf8)
-        switch process.terminationStatus {
-        case 77: Self.leaveOut("Python's jsonschema is not installed")
-        case 127: Self.leaveOut("python3 is not installed")
-        case let status: #expect(status == 0, "\(text)")
-        }
+        if let outcome { #expect(outcome.status == 0, "\(outcome.text)\(outcome.errors)") }
+    }
+
+    @Test func `frames satisfy the types of the official client`() async throws {
+        let outcome = try await PythonTool.judge(Self.frames, atLeast: 60)
+        if let outcome { #expect(outcome.status == 0, "\(outcome.text)\(outcome.errors)") }
+    }
+
+    private static var frames: [(Dialect, [UInt8])] {
+        Dialect.allCases.flatMap { dialect in scenarios(dialect).flatMap(\.raw).map { (dialect, $0) } }
     }
 
     /// The folder of the reference schemas, if it is there.
     static var reference: URL? {
         let environment = ProcessInfo.processInfo.environment["REALTIME_REFERENCE"]
-        let folder = environment.map { URL(fileURLWithPath: $0) } ?? root.appending(path: "../shared/protocol/reference")
+        let folder = environment.map { URL(fileURLWithPath: $0) } ?? PythonTool.root.appending(path: "../shared/protocol/reference")
         return FileManager.default.fileExists(atPath: folder.appending(path: "schemas.ga.json").path) ? folder : nil
     }
 

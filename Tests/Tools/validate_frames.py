@@ -4,7 +4,7 @@
 usage: validate_frames.py SCHEMAS FRAMES_FILE
 
 SCHEMAS is a folder that holds schemas.beta.json and schemas.ga.json (draft 2020-12, `$defs` by event name), or an openapi.json file
-whose `components.schemas` are named DIALECT.EVENT. Each line of FRAMES_FILE is {"dialect": "beta"|"ga", "frame": {...}}. Prints every
+whose `components.schemas` are named DIALECT.EVENT. Each line of FRAMES_FILE is {"dialect": "beta"|"ga", "payload": {...}}. Prints every
 distinct violation and exits 1 if there is one; exits 77 if the Python package jsonschema is missing.
 """
 
@@ -59,7 +59,7 @@ def main(schemas, frames_file):
     with open(frames_file, encoding="utf-8") as lines:
         for line in lines:
             entry = json.loads(line)
-            dialect, frame = entry["dialect"], entry["frame"]
+            dialect, frame = entry["dialect"], entry["payload"]
             name = frame.get("type")
             count += 1
             if (dialect, name) not in validators:

@@ -102,9 +102,13 @@ final class EventFollower: Sendable {
     // MARK: the thread
 
     private func run() {
+        let shown = ShownEvents(target: path) { session in
+            let answer = try? HTTPClient(port: port).blocking("GET", session)
+            return try? answer?.json()["dialect"]?.string.flatMap(Dialect.init)
+        }
         while !state.withLockedValue(\.isStopped) {
             do {
-                guard try follow() else { break }
+                guard try follow(shown) else { break }
             } catch is SocketError {
                 // Cut off, or a bridge that is not there: both are what coming back is for.
             } catch is BrokenAnswer {
@@ -119,7 +123,7 @@ final class EventFollower: Sendable {
 
     /// One connection.
     /// - Returns: false if the session's stream is over.
-    private func follow() throws -> Bool {
+    private func follow(_ shown: ShownEvents?) throws -> Bool {
         let socket = try Socket(port: port)
         let cursor = state.withLockedValue { state in
             state.connections += 1
@@ -140,7 +144,10 @@ final class EventFollower: Sendable {
         }
         var parser = EventStreamParser()
         while let piece = try reader.piece() {
-            for frame in parser.add(piece) { take(frame) }
+            for frame in parser.add(piece) {
+                if let data = frame.data { shown?.add(data.utf8) }
+                take(frame)
+            }
         }
         return true
     }

@@ -17,6 +17,8 @@ struct HTTPClient: Sendable {
 
     let port: UInt16
 
+    init(port: UInt16) { self.port = port }
+
     /// - Parameter address: `http://127.0.0.1:PORT`.
     init(address: String) {
         guard let port = address.split(separator: ":").last.flatMap({ UInt16($0) }) else { preconditionFailure("\(address) has no port") }
@@ -28,12 +30,13 @@ struct HTTPClient: Sendable {
     func callAsFunction(_ method: String, _ path: String, json: String? = nil, seconds: Int = 180) async throws -> Answer {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
-                continuation.resume(with: Result { try perform(method, path, json, seconds) })
+                continuation.resume(with: Result { try blocking(method, path, json, seconds: seconds) })
             }
         }
     }
 
-    private func perform(_ method: String, _ path: String, _ json: String?, _ seconds: Int) throws -> Answer {
+    /// The same on the caller's thread, which has to be one that may block.
+    func blocking(_ method: String, _ path: String, _ json: String? = nil, seconds: Int = 180) throws -> Answer {
         let socket = try Socket(port: port)
         var head = "\(method) \(path) HTTP/1.1\r\nhost: 127.0.0.1:\(port)\r\nconnection: close\r\n"
         if let json { head += "content-type: application/json\r\ncontent-length: \(json.utf8.count)\r\n" }

@@ -1,17 +1,19 @@
 /// Bytes of an event stream in, its frames out (WHATWG HTML section 9.2.6, as far as the bridge uses it).
-struct EventStreamParser {
-    struct Frame: Equatable, Sendable {
-        var id: String?
-        var type = "message"
+package struct EventStreamParser {
+    package struct Frame: Equatable, Sendable {
+        package var id: String?
+        package var type = "message"
         /// nil for a frame that fires no event.
-        var data: String?
-        var retry: Int?
+        package var data: String?
+        package var retry: Int?
     }
 
     private var partial: [UInt8] = []
 
+    package init() {}
+
     /// A frame counts when the empty line after it has come, as a client counts it.
-    mutating func add(_ bytes: [UInt8]) -> [Frame] {
+    package mutating func add(_ bytes: [UInt8]) -> [Frame] {
         partial += bytes
         var frames: [Frame] = []
         var start = 0
