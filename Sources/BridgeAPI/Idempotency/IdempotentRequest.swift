@@ -97,16 +97,16 @@ final class IdempotentRequest: Sendable {
 
     /// Commits what no event told, before the answer leaves.
     ///
-    /// A request that failed and of which nothing was done, or nothing is left, is forgotten: a repetition is carried out. What the store
-    /// does not take leaves steps of which nobody knows what became of them, which is safe.
-    func finish(hasFailed: Bool) async {
+    /// A request that failed and of which nothing was done, or nothing is left, is forgotten: a repetition is carried out.
+    /// - Throws: `.unavailable`; nothing may be answered then that a repetition would not be.
+    func finish(hasFailed: Bool) async throws(EventLogError) {
         let (notes, kept) = state.withLockedValue { state in
             var kept = hasFailed && state.isVoid ? 0 : state.next
             while hasFailed, kept > 0, state.isRefused(kept - 1) { kept -= 1 }
             return (state.notes.filter { $0.key < kept }, kept < state.next ? kept : nil)
         }
         guard !notes.isEmpty || kept != nil else { return }
-        try? await log.note(notes.mapValues(\.bytes), forgettingStepsFrom: kept, of: key.request)
+        try await log.note(notes.mapValues(\.bytes), forgettingStepsFrom: kept, of: key.request)
     }
 }
 

@@ -29,11 +29,12 @@ final class KeyedRequests: Sendable {
         call.once = request
         do {
             var response = try await handler(call)
-            await request.finish(hasFailed: false)
+            try await request.finish(hasFailed: false)
             if request.isReplay { response.headers.add(Self.replayed, "true") }
             return response
         } catch {
-            await request.finish(hasFailed: true)
+            // What the store does not take leaves steps of which nobody knows what became of them, which is safe.
+            try? await request.finish(hasFailed: true)
             guard var known = ErrorTable.knownAnswer(to: error, passesBearer: call.passesBearer) else { throw error }
             if Self.mayBeRepeated(known) { known.retry = .unsaid }
             if request.isReplay { known.headers[Self.replayed] = "true" }

@@ -69,10 +69,9 @@ enum ResponseRoutes {
 
     /// The response was refused: what was added for it goes again, and the error says what became of it.
     private static func takenBack(_ added: CommandReceipt, _ commands: Commands, because error: any Error) async -> any Error {
-        guard var known = ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer), !mayStillRun(known) else {
-            return error
-        }
-        let item = added.itemID ?? ""
+        guard var known = ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer), !mayStillRun(known),
+            let item = added.itemID
+        else { return error }
         let event = ClientEventBody.make(.conversationItemDelete, [("item_id", .string(item))])
         let deletion = try? await commands.submit(event)
         if let deletion, case .confirmed = await deletion.confirmed(within: .seconds(Commands.defaultWait)) {
