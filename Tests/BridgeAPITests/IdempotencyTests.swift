@@ -369,6 +369,24 @@ import Upstream
         }
     }
 
+    /// … but not if the item may still be there: it would be added twice.
+    @Test func aResponseWhoseItemMayBeLeftIsNotAskedForAgain() async throws {
+        try await scripted { bridge, session, server, _ in
+            let (path, headers): (String, HTTPHeaders) = (session + "/responses", ["idempotency-key": "k"])
+            async let refused = bridge.send("POST", path, #"{"input":"Hello"}"#, headers: headers)
+            let item = try await server.nextSent()
+            server.push(#"{"type":"response.created","event_id":"e","response":{"id":"resp_1","status":"in_progress","output":[]}}"#)
+            try Self.confirm(item, on: server)
+            let removal = try #require(try JSON.parse(try await server.nextSent())["event_id"]?.string)
+            server.push(
+                #"{"type":"error","event_id":"d","error":{"type":"server_error","message":"not now","event_id":"\#(removal)"}}"#)
+            #expect(try await refused.error?["message"]?.string?.contains("may still be in the conversation") == true)
+            let again = try await bridge.send("POST", path, #"{"input":"Hello"}"#, headers: headers)
+            #expect(again.code == "idempotency_outcome_unknown", "\(again.text)")
+            #expect(server.pendingSent == [])
+        }
+    }
+
     private static func begin(_ frame: String, on server: ScriptedConnection) throws {
         let create = try JSON.parse(frame)
         #expect(create["type"]?.string == "response.create")
