@@ -27,6 +27,8 @@ package struct EventLogConfiguration: Sendable {
     package var inputBytesPerSession = Self.defaultInputBytesPerSession
     /// Sessions that ended longer ago than this are deleted.
     package var retainedAfterEnd = Duration.seconds(24 * 3600)
+    /// The same for sessions made for one response, of which a script may make thousands: long enough to read again what was cut off.
+    package var oneShotRetainedAfterEnd = Duration.seconds(600)
     /// How long a commit is tried again before what waited for it fails.
     package var storeRetryTime = Duration.seconds(10)
 
