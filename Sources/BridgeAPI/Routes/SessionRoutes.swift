@@ -11,8 +11,7 @@ enum SessionRoutes {
         let fields = try BodyFields(try await call.body.collect())
         try fields.check(known: ["model", "session", "upstream", "dialect", "metadata", "from", "up_to"] + settingsNames)
         var new = NewSession()
-        new.model = try fields.string("model")
-        if new.model?.isEmpty == true { throw BodyFields.wrong("model", "a name") }
+        new.model = try model(fields)
         new.upstream = try fields.string("upstream")
         let asked = try call.dialect()
         new.dialect = try fields.choice("dialect", as: Dialect.self) ?? asked ?? api.configuration.dialect
@@ -26,6 +25,12 @@ enum SessionRoutes {
         var response = Response.json(try await view(session, call, leftOut), status: 201)
         response.headers.add("location", "/v1/sessions/\(session.id)")
         return response
+    }
+
+    static func model(_ fields: BodyFields) throws(APIError) -> String? {
+        let model = try fields.string("model")
+        if model?.isEmpty == true { throw BodyFields.wrong("model", "a name") }
+        return model
     }
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
