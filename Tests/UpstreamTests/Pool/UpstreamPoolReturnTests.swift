@@ -80,10 +80,11 @@ struct UpstreamPoolReturnTests {
             await pool.reaches { $0.warm == 1 }
             server.push(#"{"type":"error","error":{"message":"of the caller before"}}"#)
             async let connecting = pool.connect(to: endpoint)
-            try await connector.next().open("sess_second")
+            // The caller's own and the stock's, whichever begins first.
+            for _ in 0..<2 { try await connector.next().open("sess_second") }
             #expect(String(decoding: try await connecting.created, as: UTF8.self).contains("sess_second"))
             #expect(try await server.waitForEnd().kind == .closedByUs)
-            #expect(pool.status[0].hits == 0 && pool.status[0].leased == 1)
+            #expect(pool.status[0].leased == 1)
         }
     }
 
