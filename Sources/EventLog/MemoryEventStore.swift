@@ -38,11 +38,14 @@ package final class MemoryEventStore: EventStore {
 
         mutating func forget(_ id: String) {
             guard let key = keys.removeValue(forKey: id) else { return }
-            sessions[key] = nil
+            let isListed = sessions.removeValue(forKey: key)?.record.isOneShot == false
+            // Those in no list are no places in one.
+            guard isListed else { return }
             forgotten[id] = key
             forgottenOrder.append(id)
             if forgottenOrder.count > SessionQuery.forgottenPlaces { forgotten[forgottenOrder.removeFirst()] = nil }
         }
+        var requests = HeldRequests()
 
         func session(_ id: String) -> Session? { keys[id].flatMap { sessions[$0] } }
     }
@@ -72,6 +75,9 @@ package final class MemoryEventStore: EventStore {
                 let copies = Self.copiedInputs(write, state)
                 let speech = Self.copiedSpeech(write, state)
                 apply(write, copies, speech, to: &state.sessions[write.session])
+                if let event = write.event {
+                    for step in write.answeredSteps { state.requests.answer(step, seq: event.seq) }
+                }
             }
             return false
         }
@@ -165,16 +171,32 @@ package final class MemoryEventStore: EventStore {
         }
     }
 
-    package func forgetSessions(endedBefore seconds: Int, limit: Int) throws(EventLogError) -> [String] {
+    package func forgetSessions(endedBefore seconds: Int, oneShots: Int, limit: Int) throws(EventLogError) -> [String] {
         state.withLockedValue { state in
-            let expired = state.sessions.values.lazy.filter { ($0.record.endedAt ?? .max) < seconds }.prefix(limit).map(\.record.id)
-            let ids = Array(expired)
+            let expired = state.sessions.values.lazy.map(\.record).filter {
+                ($0.endedAt ?? .max) < ($0.isOneShot && !$0.isKept ? max(seconds, oneShots) : seconds)
+            }
+            let ids = Array(expired.prefix(limit).map(\.id))
             for id in ids { state.forget(id) }
             return ids
         }
     }
 
     package func purgeTurn(maximumRows: Int) throws(EventLogError) -> Bool { false }
+
+    package func begin(
+        _ step: StepID, mark: String, opening: RecordedRequest?, maximumRequests: Int
+    ) throws(EventLogError) -> Bool {
+        state.withLockedValue { $0.requests.begin(step, mark: mark, opening: opening, maximumRequests: maximumRequests) }
+    }
+
+    package func note(_ notes: [Int: [UInt8]], forgettingStepsFrom number: Int?, of request: RequestKey) throws(EventLogError) {
+        state.withLockedValue { $0.requests.note(notes, forgettingStepsFrom: number, of: request) }
+    }
+
+    package func forgetRequests(begunBefore seconds: Int, limit: Int) throws(EventLogError) -> Bool {
+        state.withLockedValue { $0.requests.forget(begunBefore: seconds, limit: limit) }
+    }
 
     package func probe() throws(EventLogError) {}
 
@@ -238,6 +260,7 @@ package final class MemoryEventStore: EventStore {
     }
 
     private static func matches(_ record: SessionRecord, _ query: SessionQuery) -> Bool {
+        if record.isOneShot { return false }
         if let statuses = query.statuses, !statuses.contains(record.status) { return false }
         switch query.owner {
         case .any: break
@@ -288,6 +311,10 @@ package final class MemoryEventStore: EventStore {
 
     package func inputSizes(of id: String) async throws(EventLogError) -> [String: Int] {
         state.withLockedValue { $0.session(id)?.inputs.sizes ?? [:] }
+    }
+
+    package func request(_ key: RequestKey) async throws(EventLogError) -> RecordedRequest? {
+        state.withLockedValue { $0.requests[key] }
     }
 
     package func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String] {

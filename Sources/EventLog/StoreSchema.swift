@@ -158,6 +158,36 @@ enum StoreSchema {
                     ) STRICT;
                     """)
         }
+        migrator.registerMigration("idempotency keys") { db in
+            try db.execute(
+                sql: """
+                    -- Requests with an Idempotency-Key. Keys rise with age, so the first and the last tell about how many there are.
+                    CREATE TABLE request (
+                        key INTEGER PRIMARY KEY,
+                        digest BLOB NOT NULL UNIQUE,
+                        fingerprint BLOB NOT NULL,
+                        created_at INTEGER NOT NULL
+                    ) STRICT;
+
+                    -- What such a request does once. An answer is an event of the session that the request is about.
+                    CREATE TABLE request_step (
+                        request INTEGER NOT NULL,
+                        number INTEGER NOT NULL,
+                        mark TEXT NOT NULL,
+                        answer_seq INTEGER,
+                        note BLOB,
+                        PRIMARY KEY (request, number)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
+        migrator.registerMigration("one-shots") { db in
+            try db.execute(
+                sql: """
+                    -- 2: kept as long as other sessions.
+                    ALTER TABLE session ADD COLUMN is_one_shot INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX session_one_shot ON session (ended_at) WHERE is_one_shot = 1 AND ended_at IS NOT NULL;
+                    """)
+        }
         return migrator
     }
 }

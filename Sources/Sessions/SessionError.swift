@@ -20,6 +20,8 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case cancelNotActive = "response_cancel_not_active"
         case sessionClosed = "session_closed"
         case sessionFailed = "session_failed"
+        /// It was made for one response.
+        case sessionIsOneShot = "session_is_one_shot"
         case upstreamDialectChanged = "upstream_dialect_changed"
         // Not now; nothing was sent.
         case tooManyCommands = "too_many_commands"
@@ -30,6 +32,8 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case sessionLimit = "session_limit_exceeded"
         case storeUnavailable = "store_unavailable"
         case shuttingDown = "shutting_down"
+        // It was sent by an earlier request, in another run or on a connection that is lost.
+        case outcomeUnknown = "idempotency_outcome_unknown"
         // Upstream's answer, or none.
         /// An `error` event for this command; ``upstream`` has it.
         case refusedByUpstream = "refused_by_upstream"

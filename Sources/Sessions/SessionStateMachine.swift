@@ -71,6 +71,8 @@ struct SessionStateMachine: Sendable {
         case openLink(LinkID)
         /// Also ends the making of one.
         case closeLink(LinkID)
+        /// No more is sent and read; whoever made it may give it to somebody else.
+        case giveBackLink(LinkID)
         case send(LinkID, Outgoing)
         case append(Append)
         /// Of commands that are never acknowledged: the connection is gone, and the next one will be sent them.
@@ -135,6 +137,9 @@ struct SessionStateMachine: Sendable {
     /// Cuts that wait for the end of a response, by the command that cancels it.
     var cuts: [CommandID: PlannedCut] = [:]
     var turns = ToolTurns()
+    /// Nil: a session like any other.
+    var oneShot: OneShot?
+    var use = ConnectionUse()
     var ledger: InputAudioLedger
     /// Bytes stored of what callers gave for items, by item.
     var inputs: [String: Int]
@@ -179,6 +184,7 @@ struct SessionStateMachine: Sendable {
     ) {
         self.init(record, Projection(), lastSeq: 0, inputs: [:], profile, times, tokenLimit)
         self.origin = origin
+        if record.isOneShot { oneShot = .preparing }
     }
 
     /// - Parameter inputs: bytes stored of what callers gave for items, by item.
@@ -190,6 +196,7 @@ struct SessionStateMachine: Sendable {
             items: stored.items, responses: stored.responses, configuration: stored.record.configuration, usage: stored.record.usage)
         self.init(stored.record, projection, lastSeq: stored.lastSeq, inputs: inputs, profile, times, tokenLimit)
         if record.status.hasEnded { link = .ended }
+        if record.isOneShot { oneShot = .asked }
     }
 
     private init(

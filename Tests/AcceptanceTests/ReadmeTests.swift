@@ -46,6 +46,7 @@ struct ReadmeTests {
     /// What each block must print, in the README's order.
     private static let expectations: [(name: String, contains: [String])] = [
         ("stream", ["event: response.created", "event: response.text.delta", "event: response.done"]),
+        ("one-shot", [#""output_text":"hi""#, "event: response.created", "event: response.done", "hi.wav"]),
         ("create", [#"{"id":"rts_"#, #""status":"active""#, #""metadata":{"room":"kitchen"}"#]),
         ("ask", [#""text":"Say good morning""#, #""status":"completed""#, #""output_text":"good morning""#]),
         ("resume", ["retry: ", "event: session.created", "event: response.text.delta", "event: response.done"]),
@@ -78,6 +79,7 @@ struct ReadmeTests {
         ("queue", [#""status":"queued""#, #""output_text":"me first""#]),
         ("interrupt", [#""object":"realtime.interruption""#, #""status":"cancelled""#, #""audio_end_ms":"#]),
         ("replay", ["204"]),
+        ("repeat", ["HTTP/1.1 201", "idempotent-replayed: true", "Two coffees, please"]),
         ("list", [#""object":"list""#, #""room":"kitchen""#, "Say good morning", #""status":"cancelled""#, #""has_more":true"#]),
         ("fork", [#""status":"active""#, #""room":"garden""#]),
         ("settings", [#""idle_timeout":600"#, #""max_duration":7200"#, #""on_last_viewer_gone":"cancel""#]),

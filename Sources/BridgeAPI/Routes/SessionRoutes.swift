@@ -11,8 +11,7 @@ enum SessionRoutes {
         let fields = try BodyFields(try await call.body.collect())
         try fields.check(known: ["model", "session", "upstream", "dialect", "metadata", "from", "up_to"] + settingsNames)
         var new = NewSession()
-        new.model = try fields.string("model")
-        if new.model?.isEmpty == true { throw BodyFields.wrong("model", "a name") }
+        new.model = try model(fields)
         new.upstream = try fields.string("upstream")
         let asked = try call.dialect()
         new.dialect = try fields.choice("dialect", as: Dialect.self) ?? asked ?? api.configuration.dialect
@@ -22,10 +21,31 @@ enum SessionRoutes {
         if let metadata = try metadata(fields) { new.metadata = metadata }
         new.settings = try settings(fields)
         new.from = try origin(fields)
-        let (session, leftOut) = try await api.directory.create(new, by: call.caller)
+        typealias Made = (session: Session, leftOut: [LeftOutField])
+        let asNew = new
+        let (session, leftOut) = try await SessionStep.session(call, api) { session -> Made in
+            (session, await Self.leftOut(of: asNew, session))
+        } make: { id throws -> Made in
+            var named = asNew
+            named.id = id
+            return try await api.directory.create(named, by: call.caller)
+        }
         var response = Response.json(try await view(session, call, leftOut), status: 201)
         response.headers.add("location", "/v1/sessions/\(session.id)")
         return response
+    }
+
+    /// What the configuration lost on its way upstream when the session was made.
+    private static func leftOut(of new: NewSession, _ session: Session) async -> [LeftOutField] {
+        guard let configuration = new.configuration else { return [] }
+        let update = SessionUpdate.event(configuration, of: await session.record.kind, spelledIn: new.spelledIn)
+        return ClientEventTranslation(update, from: DialectView(of: session.upstreamDialect, in: new.spelledIn)).leftOut
+    }
+
+    static func model(_ fields: BodyFields) throws(APIError) -> String? {
+        let model = try fields.string("model")
+        if model?.isEmpty == true { throw BodyFields.wrong("model", "a name") }
+        return model
     }
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {

@@ -18,7 +18,7 @@ struct UploadEnding {
     }
 
     private let commands: Commands
-    private let commits: Bool
+    let commits: Bool
     private let responds: Bool
     /// For a response as a stream; taken before anything is sent, and left with this value where none comes of it.
     private let seat: StreamSeat?
