@@ -1,3 +1,5 @@
+import DequeModule
+
 /// The input audio of the present connection that may have to be given to the next one: what was appended and upstream has not yet
 /// made an item of.
 ///
@@ -43,9 +45,12 @@ struct InputAudioLedger: Sendable {
     /// Where the present format began.
     private var formatStart = 0
 
-    /// Bytes before `head` are gone; they are moved out when they are half of it, so that each byte is moved at most once.
-    private var storage: [UInt8] = []
+    /// As they were appended, small ones joined: one array would take twice what is held, and as much again to grow in.
+    private var pieces: Deque<[UInt8]> = []
+    private static let smallPieceBytes = 4 << 10
+    /// Of the first piece, bytes that are gone.
     private var head = 0
+    private var heldBytes = 0
     /// Where the next byte will lie.
     private(set) var position = 0
     /// Where upstream's buffer began: at the end of the last item, at a clear, or with the connection.
@@ -57,7 +62,7 @@ struct InputAudioLedger: Sendable {
     }
 
     /// Where the oldest byte lies that is still held.
-    private var heldStart: Int { position - (storage.count - head) }
+    private var heldStart: Int { position - heldBytes }
 
     /// The positions of what is still held.
     var heldRange: Range<Int> { heldStart..<position }
@@ -89,7 +94,12 @@ struct InputAudioLedger: Sendable {
     /// Audio was written. Beyond ``maximumSeconds`` the oldest is dropped, but what belongs to a speech under way only beyond
     /// ``maximumSpeechBytes``.
     mutating func appended(_ bytes: some Collection<UInt8>) {
-        storage.append(contentsOf: bytes)
+        if let size = pieces.last?.count, size + bytes.count <= Self.smallPieceBytes {
+            pieces[pieces.count - 1] += bytes
+        } else {
+            pieces.append(Array(bytes))
+        }
+        heldBytes += bytes.count
         position += bytes.count
         let limit = Self.maximumSeconds * format.bytesPerSecond
         let unprotected = min(position - limit, speeches.first?.start ?? .max)
@@ -164,8 +174,15 @@ struct InputAudioLedger: Sendable {
     /// The bytes at those positions that are still held.
     func kept(_ positions: Range<Int>) -> [UInt8] {
         let range = positions.clamped(to: heldRange)
-        let offset = head - heldStart
-        return Array(storage[range.lowerBound + offset..<range.upperBound + offset])
+        var kept: [UInt8] = []
+        kept.reserveCapacity(range.count)
+        var start = heldStart - head
+        for piece in pieces {
+            let part = range.clamped(to: start..<start + piece.count)
+            kept += piece[part.lowerBound - start..<part.upperBound - start]
+            start += piece.count
+        }
+        return kept
     }
 
     /// A new connection, to which what is kept will be appended first: that lies from position 0 on now, and no speech is known.
@@ -201,10 +218,14 @@ struct InputAudioLedger: Sendable {
     }
 
     private mutating func drop(before start: Int) {
-        guard start > heldStart else { return }
-        head += min(start, position) - heldStart
-        guard head * 2 >= storage.count else { return }
-        storage.removeSubrange(..<head)
-        head = 0
+        var gone = min(start, position) - heldStart
+        guard gone > 0 else { return }
+        heldBytes -= gone
+        while let first = pieces.first, gone >= first.count - head {
+            gone -= first.count - head
+            head = 0
+            pieces.removeFirst()
+        }
+        head += gone
     }
 }
