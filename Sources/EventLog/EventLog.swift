@@ -186,6 +186,11 @@ package final class EventLog: Sendable {
         try await store.sessionsNeedingRecovery()
     }
 
+    /// Sessions that have not ended and owe an output to a function call, the oldest first: what a start goes on with.
+    package func sessionsOwingOutputs() async throws(EventLogError) -> [String] {
+        try await store.sessionsOwingOutputs()
+    }
+
     private func makeHistory(_ id: String, _ row: HistoryRow) -> SessionHistory {
         SessionHistory(
             sessionID: id, row: row, epoch: store.epoch, windowLimit: configuration.windowBytesPerSession, writer: writer)

@@ -130,5 +130,6 @@ package protocol EventStore: Sendable {
     func speech(of id: String) async throws(EventLogError) -> [String: ItemSpeech]
     func inputSizes(of id: String) async throws(EventLogError) -> [String: Int]
     func sessionsNeedingRecovery() async throws(EventLogError) -> [String]
+    func sessionsOwingOutputs() async throws(EventLogError) -> [String]
     func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String]
 }

@@ -158,6 +158,14 @@ enum StoreSchema {
                     ) STRICT;
                     """)
         }
+        migrator.registerMigration("webhooks") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE session ADD COLUMN webhooks BLOB;
+                    ALTER TABLE session ADD COLUMN owes_outputs INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX session_owing ON session (key) WHERE owes_outputs = 1;
+                    """)
+        }
         return migrator
     }
 }

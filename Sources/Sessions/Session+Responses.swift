@@ -32,7 +32,7 @@ extension Session {
     ) async throws(SessionError) -> AskedResponse {
         try await admit()
         let first = nextCommand
-        let planned = try CommandBuilder(machine: machine).plan(response, after: item, ifActive: ifActive, firstID: first)
+        let planned = try commandBuilder.plan(response, after: item, ifActive: ifActive, firstID: first)
         let actions = try machine.take(planned, at: Self.now)
         nextCommand = first + 3
         adopt(caller)

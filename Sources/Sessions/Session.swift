@@ -3,6 +3,7 @@ import Foundation
 import Logging
 package import Realtime
 import Upstream
+import Webhooks
 
 /// One conversation: an actor around ``SessionStateMachine`` that sends its frames, appends its events and answers its callers.
 ///
@@ -21,8 +22,8 @@ package actor Session {
     var links: [LinkID: SessionLink] = [:]
     private var room: Promise<Void>?
     var isBroken = false
-    private var isRetired = false
-    private var isStopped = false
+    private(set) var isRetired = false
+    private(set) var isStopped = false
     /// Comes when the session's first connection holds the conversation, or cannot be given it.
     private let opening = Promise<SessionError?>()
     private var isOpening = true
@@ -38,6 +39,12 @@ package actor Session {
     /// Told once when the store could not take this session's events.
     let broken: @Sendable (String) async -> Void
     let openLinks: OpenLinks
+    /// Nil: none may be called.
+    let webhooks: Webhooks?
+    /// Calls of webhooks, which end with the process whatever they wait for.
+    let webhookTasks: TaskOwner
+    /// The directory gives this actor out; one that only brings a stored session to rest begins nothing.
+    var callsWebhooks = false
     let logger: Logger
 
     /// Frames waiting for the socket; an append waits for room beyond it (API.md section 4, "Audio in").
@@ -47,7 +54,7 @@ package actor Session {
     init(
         machine: SessionStateMachine, history: SessionHistory, log: EventLog, upstream: UpstreamConfiguration?,
         connector: any UpstreamConnecting, bearer: String?, tasks: TaskOwner, broken: @escaping @Sendable (String) async -> Void,
-        openLinks: OpenLinks, logger: Logger
+        openLinks: OpenLinks, webhooks: Webhooks?, webhookTasks: TaskOwner, logger: Logger
     ) {
         id = machine.record.id
         owner = machine.record.owner
@@ -61,6 +68,8 @@ package actor Session {
         self.tasks = tasks
         self.broken = broken
         self.openLinks = openLinks
+        self.webhooks = webhooks
+        self.webhookTasks = webhookTasks
         var logger = logger
         logger[metadataKey: "bridge.session"] = "\(machine.record.id)"
         self.logger = logger
@@ -85,12 +94,14 @@ package actor Session {
     package var lastPosition: EventPosition { history.position(ofSeq: machine.lastSeq) }
     /// Responses that upstream still owes an end.
     var hasResponseInProgress: Bool { !machine.projection.responsesInProgress.isEmpty }
+    /// The same, or a webhook is being called.
+    var isInTurn: Bool { hasResponseInProgress || machine.webhookRuns.count > 0 }
     /// The store could not take its events; the directory loads it anew.
     var mustBeReloaded: Bool { isBroken }
 
     /// Takes no more commands if it has no link; the directory then forgets it and loads it anew when it is asked for.
     func retireIfIdle() -> Bool {
-        guard links.isEmpty, receipts.isEmpty, machine.isAtRest, machine.viewers == 0 else { return false }
+        guard links.isEmpty, receipts.isEmpty, machine.isAtRest, machine.viewers == 0, machine.webhookRuns.count == 0 else { return false }
         isRetired = true
         return true
     }
@@ -109,7 +120,7 @@ package actor Session {
         _ event: JSON, by caller: Caller, rejectIfActive: Bool = false
     ) async throws(SessionError) -> CommandReceipt {
         try await admit()
-        return try take(try CommandBuilder(machine: machine).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive), by: caller)
+        return try take(try commandBuilder.build(event, firstID: nextCommand, rejectIfActive: rejectIfActive), by: caller)
     }
 
     /// Gives a function call its output, and has a response asked for once every call of the same turn has its own.
@@ -133,7 +144,7 @@ package actor Session {
             throw SessionError(error.code, error.message)
         }
         guard goingOn else {
-            let prepared = try CommandBuilder(machine: machine).build(output, firstID: nextCommand, rejectIfActive: false)
+            let prepared = try commandBuilder.build(output, firstID: nextCommand, rejectIfActive: false)
             return (try take(prepared, by: caller), nil)
         }
         guard machine.turns.request(of: turn) != nil || machine.turns.waiting.count < ToolTurns.maximumWaiting else {
@@ -141,8 +152,8 @@ package actor Session {
                 .tooManyCommands, "\(ToolTurns.maximumWaiting) turns of this session already wait for outputs of their calls")
         }
         // Before the output is sent, so that nothing can be refused any more once it is.
-        let request = try CommandBuilder(machine: machine).build(Self.responseCreate, firstID: nextCommand, rejectIfActive: false)
-        let prepared = try CommandBuilder(machine: machine).build(output, firstID: nextCommand + 1, rejectIfActive: false)
+        let request = try commandBuilder.build(Self.responseCreate, firstID: nextCommand, rejectIfActive: false)
+        let prepared = try commandBuilder.build(output, firstID: nextCommand + 1, rejectIfActive: false)
         let taken = try take(prepared, by: caller)
         let command = machine.turns.request(of: turn) ?? request.commands[0]
         let response = receipts[command.id] ?? receipt(for: request)
@@ -165,6 +176,8 @@ package actor Session {
 
     /// Calls of the same turn that have no output.
     package func callsWaitedFor(afterCall call: String) -> [String] { machine.callsWaitedFor(afterCall: call) }
+
+    var commandBuilder: CommandBuilder { CommandBuilder(machine: machine, rules: webhooks?.rules) }
 
     private func take(_ prepared: CommandBuilder.Prepared, by caller: Caller) throws(SessionError) -> CommandReceipt {
         adopt(caller)
@@ -313,7 +326,7 @@ package actor Session {
 
     /// Waits until everything enqueued so far is stored; false if it cannot be.
     @discardableResult
-    private func flush() async -> Bool {
+    func flush() async -> Bool {
         let stored = Promise<Bool>()
         history.append(
             LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, changes: [], record: machine.record) { result in
@@ -326,6 +339,7 @@ package actor Session {
     func adopt(_ connection: UpstreamConnection) async {
         let (id, actions) = machine.firstLinkOpened(created: connection.created, openedAt: openedAt(connection), at: Self.now)
         makeLink(id)
+        callsWebhooks = true
         act(actions)
         tasks.add { await self.run(connection, id) }
         await flush()
@@ -361,6 +375,7 @@ package actor Session {
         }
         let next = machine.continueTurns(at: Self.now)
         if !next.isEmpty { return act(next) }
+        callWebhooks()
         if isOpening { tellOfOpening() }
         tellOfRoom()
         arm()

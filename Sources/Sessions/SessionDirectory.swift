@@ -3,6 +3,7 @@ import Foundation
 package import Logging
 package import Realtime
 package import Upstream
+package import Webhooks
 
 /// All sessions: makes them, finds them in memory or in the store, and brings them through a restart.
 ///
@@ -14,6 +15,8 @@ package actor SessionDirectory {
     private let limits: SessionLimits
     private let logger: Logger
     private nonisolated let tasks = TaskOwner()
+    private let webhooks: Webhooks?
+    private nonisolated let webhookTasks = TaskOwner()
     private var sessions: [String: Session] = [:]
     /// Sessions that are being read from the store.
     private var loading: [String: Promise<Void>] = [:]
@@ -28,25 +31,31 @@ package actor SessionDirectory {
     private static let loadingLimit = Duration.seconds(20)
     /// Sessions that are brought to rest at the same time after a start.
     private static let recoveredTogether = 256
+    private static let webhookPause = Duration.milliseconds(100)
     /// Sessions past their end that are looked up at once.
     private static let endedTogether = 100
 
-    /// - Parameter upstreams: the first one is the default; not empty.
+    /// - Parameters:
+    ///   - upstreams: the first one is the default; not empty.
+    ///   - webhooks: nil: tools may have none.
     package init(
         log: EventLog, upstreams: [UpstreamConfiguration], connector: any UpstreamConnecting, limits: SessionLimits = SessionLimits(),
-        logger: Logger
+        webhooks: Webhooks? = nil, logger: Logger
     ) {
         self.log = log
         self.upstreams = UpstreamTable(upstreams)
         self.connector = connector
         self.limits = limits
+        self.webhooks = webhooks
         self.logger = logger
     }
 
-    /// Runs the sessions' connections until ``stop(within:)`` was called and all have ended.
+    /// Runs the sessions' connections until ``stop(within:)`` was called and all have ended. Webhooks that are called then are cut off: the next
+    /// start calls them again.
     package nonisolated func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.endOverdue() }
+            group.addTask { await self.webhookTasks.run() }
             await tasks.run()
             group.cancelAll()
         }
@@ -66,6 +75,20 @@ package actor SessionDirectory {
                 for id in together { group.addTask { try await self.recover(id) } }
                 try await group.waitForAll()
             }
+        }
+        let owing = webhooks == nil ? [] : try await log.sessionsOwingOutputs()
+        // Not waited for: a start is not to take longer for them.
+        if !owing.isEmpty { webhookTasks.add { await self.goOn(with: owing) } }
+    }
+
+    /// Loads sessions whose function calls wait for their webhooks, which makes them go on, as fast as the webhooks are called.
+    private func goOn(with ids: [String]) async {
+        for id in ids {
+            while let webhooks, webhooks.isBusy, !isStopping {
+                guard (try? await Task.sleep(for: Self.webhookPause)) != nil else { return }
+            }
+            guard !isStopping else { return }
+            _ = try? await session(id, for: Caller(owner: nil, seesAll: true))
         }
     }
 
@@ -88,6 +111,7 @@ package actor SessionDirectory {
             ClientEventTranslation(
                 SessionUpdate.event($0, of: kind, spelledIn: new.spelledIn), from: DialectView(of: upstream.dialect, in: new.spelledIn))
         }
+        let own = try update.map { update throws(SessionError) in try ToolWebhooks.taken(from: update.event, under: webhooks?.rules) }
         // Another vendor's server does not know the source's.
         let inheritedModel = source?.record.upstreamName == upstream.name ? source?.record.model : nil
         let model = new.model ?? inheritedModel ?? (kind == .realtime ? upstream.usualModel : nil)
@@ -102,7 +126,7 @@ package actor SessionDirectory {
         }
         let session: Session
         do {
-            session = try await store(new, model: model, upstream: upstream, source, update?.event["session"], caller)
+            session = try await store(new, model: model, upstream: upstream, source, own, caller)
         } catch {
             await connection.close()
             throw SessionError(.storeUnavailable, error.message)
@@ -169,12 +193,12 @@ package actor SessionDirectory {
         _ = try await reading { () async throws(EventLogError) in try await self.log.deleteSession(id) }
     }
 
-    /// Stops: no new sessions, responses in progress may end within the limit, then every session gives its connection back and is
+    /// Stops: no new sessions, responses in progress, and webhooks that are called, may end within the limit, then every session gives its connection back and is
     /// `suspended`. Returns when that is stored.
     package func stop(within limit: Duration) async {
         isStopping = true
         let deadline = ContinuousClock.now + limit
-        while ContinuousClock.now < deadline, await isAnyResponseInProgress() {
+        while ContinuousClock.now < deadline, await isAnyTurnInProgress() {
             try? await Task.sleep(for: .milliseconds(50))
         }
         await withDiscardingTaskGroup { group in
@@ -185,8 +209,8 @@ package actor SessionDirectory {
 
     // MARK: Inside
 
-    private func isAnyResponseInProgress() async -> Bool {
-        for session in sessions.values where await session.hasResponseInProgress { return true }
+    private func isAnyTurnInProgress() async -> Bool {
+        for session in sessions.values where await session.isInTurn { return true }
         return false
     }
 
@@ -202,8 +226,10 @@ package actor SessionDirectory {
     }
 
     private func store(
-        _ new: NewSession, model: String?, upstream: UpstreamConfiguration, _ source: StoredSession?, _ own: JSON?, _ caller: Caller
+        _ new: NewSession, model: String?, upstream: UpstreamConfiguration, _ source: StoredSession?,
+        _ update: (event: JSON, webhooks: ToolWebhooks?)?, _ caller: Caller
     ) async throws(EventLogError) -> Session {
+        let own = update?.event["session"]
         var record = SessionRecord(
             id: Self.newID(), owner: caller.owner, createdAt: Int(Date().timeIntervalSince1970), model: model,
             dialect: new.dialect, upstreamName: upstream.name, status: .connecting, metadata: new.metadata,
@@ -216,6 +242,8 @@ package actor SessionDirectory {
             if let own {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: Array(own.lexeme))
             }
+            // With its tools.
+            record.webhooks = update?.webhooks.map(\.json) ?? source.record.webhooks
         }
         let history = try await log.createSession(record)
         let machine = SessionStateMachine(
@@ -269,6 +297,7 @@ package actor SessionDirectory {
         }
         guard let session = try await restored(id) else { return nil }
         sessions[id] = session
+        await session.startWebhooks()
         await putAwayIdle()
         return session
     }
@@ -307,7 +336,7 @@ package actor SessionDirectory {
     ) -> Session {
         Session(
             machine: machine, history: history, log: log, upstream: upstream, connector: connector, bearer: bearer, tasks: tasks,
-            broken: mend, openLinks: openLinks, logger: logger)
+            broken: mend, openLinks: openLinks, webhooks: webhooks, webhookTasks: webhookTasks, logger: logger)
     }
 
     /// Ends the sessions whose `max_duration` has passed, loaded or not.

@@ -135,6 +135,9 @@ struct SessionStateMachine: Sendable {
     /// Cuts that wait for the end of a response, by the command that cancels it.
     var cuts: [CommandID: PlannedCut] = [:]
     var turns = ToolTurns()
+    /// As confirmed; the parsed form of the record's.
+    var webhooks: ToolWebhooks
+    var webhookRuns = WebhookRuns()
     var ledger: InputAudioLedger
     /// Bytes stored of what callers gave for items, by item.
     var inputs: [String: Int]
@@ -205,6 +208,7 @@ struct SessionStateMachine: Sendable {
         self.times = times
         self.tokenLimit = tokenLimit
         settings = SessionSettings(json: record.settings)
+        webhooks = ToolWebhooks(json: record.webhooks)
         matcher = ReplyMatcher(profile: profile)
         ledger = InputAudioLedger(format: AudioFormat.input(of: record, profile))
     }
@@ -239,11 +243,16 @@ struct SessionStateMachine: Sendable {
             if let configuration = match.command.configuration {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: configuration)
             }
+            if let webhooks = match.command.webhooks {
+                self.webhooks = webhooks
+                record.webhooks = webhooks.json
+            }
         }
         if !matches.isEmpty { hasServed = true }
         changes += kept(event, matches)
         record.configuration = projection.configuration
         record.usage = projection.usage
+        record.owesOutputs = owesOutputs
         let (seq, changed) = (lastSeq, changedRecord())
         let (answers, actions) = followed(matches, event)
         let append = Append(seq: seq, frame: frame, event: event, changes: changes, record: changed, answers: answers)
