@@ -78,16 +78,16 @@ let package = Package(
         room("HTTPServer", ["CMicroHTTPD", locks, logging]),
         tests("HTTPServerTests", ["HTTPServer", locks, logging]),
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
-        room("TestSupport", ["Realtime", "Upstream", nioCore, nioPosix, locks]),
+        // Below the sessions, whose tools have webhooks; not on an event's way.
+        room(
+            "Webhooks", ["Realtime", "Upstream", "COpenSSL", nioCore, nioPosix, nioHTTP1, locks, logging, deque]),
+        room("TestSupport", ["Realtime", "Upstream", "Webhooks", nioCore, nioPosix, locks, logging]),
+        tests("WebhooksTests", ["TestSupport", "Webhooks", "Realtime", "Upstream", nioCore, nioPosix, locks, logging]),
         tests(
             "UpstreamTests",
             ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),
         room("EventLog", ["Realtime", grdb, locks, logging, deque]),
         tests("EventLogTests", ["TestSupport", "EventLog", "Realtime", grdb, locks, logging]),
-        // Below the sessions, whose tools have webhooks; not on an event's way.
-        room(
-            "Webhooks", ["Realtime", "Upstream", "COpenSSL", nioCore, nioPosix, nioHTTP1, locks, logging, deque]),
-        tests("WebhooksTests", ["TestSupport", "Webhooks", "Realtime", "Upstream", nioCore, nioPosix, locks, logging]),
         room("Sessions", ["Realtime", "Upstream", "EventLog", "Webhooks", locks, logging, deque]),
         tests(
             "SessionsTests",
@@ -124,7 +124,7 @@ let package = Package(
         tests(
             "AcceptanceTests",
             [
-                "RealtimeBridge", "HTTPServer", "BridgeAPI", "Audio", "CSndFile", "Sessions", "TestSupport", "Realtime", "Upstream", locks,
+                "RealtimeBridge", "HTTPServer", "BridgeAPI", "Audio", "CSndFile", "Sessions", "TestSupport", "Realtime", "Upstream", "Webhooks", locks,
                 logging,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),

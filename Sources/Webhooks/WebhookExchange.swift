@@ -11,6 +11,9 @@ final class WebhookExchange: ChannelInboundHandler {
     private static let maximumOverheadBytes = 7 << 20
     private static let maximumHeadBytes = 64 << 10
 
+    private static let headTooLarge = WebhookAnswer.failed(.malformed("has a head of more than \(maximumHeadBytes) bytes"))
+    private static let cut = WebhookAnswer.failed(.unreachable("the connection ended before the whole answer had come"))
+
     let gauge: Gauge
     let decoder: HTTPResponseDecoder
     private let request: WebhookRequest
@@ -23,9 +26,7 @@ final class WebhookExchange: ChannelInboundHandler {
         self.request = request
         self.maximumBodyBytes = maximumBodyBytes
         self.done = done
-        gauge = Gauge(
-            limitBytes: Self.maximumHeadBytes, exceeded: .failed(.malformed("has a head of more than \(Self.maximumHeadBytes) bytes")),
-            done: done)
+        gauge = Gauge(limitBytes: Self.maximumHeadBytes, exceeded: Self.headTooLarge, done: done)
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderListSize = Self.maximumHeadBytes
         decoder = HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop, limitConfiguration: limits)
@@ -73,15 +74,16 @@ final class WebhookExchange: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is HTTPParserError {
-            done.succeed(.failed(.malformed("is not HTTP, or has a head that is too large")))
-        } else {
-            done.succeed(.failed(.unreachable(ConnectFailure.shortReason(error))))
+        switch error as? HTTPParserError {
+        case .invalidEOFState: done.succeed(Self.cut)
+        case .headerOverflow: done.succeed(Self.headTooLarge)
+        case .some: done.succeed(.failed(.malformed("is not HTTP")))
+        case nil: done.succeed(.failed(.unreachable(ConnectFailure.shortReason(error))))
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        done.succeed(.failed(.unreachable("the connection ended before the whole answer had come")))
+        done.succeed(Self.cut)
         context.fireChannelInactive()
     }
 

@@ -111,10 +111,10 @@ import Upstream
         Said(
             "packed", ["HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx"],
             .failed(.malformed("is encoded, which was not asked for (accept-encoding: identity)")), ends: false),
-        Said("no HTTP", ["220 mail.example.com ESMTP\r\n"], .failed(.malformed("is not HTTP, or has a head that is too large")), ends: false),
+        Said("no HTTP", ["220 mail.example.com ESMTP\r\n"], .failed(.malformed("is not HTTP")), ends: false),
         Said(
             "a head without end", ["HTTP/1.1 200 OK\r\n"] + [String](repeating: "x-filler: \(String(repeating: "y", count: 1_000))\r\n", count: 200),
-            .failed(.malformed("is not HTTP, or has a head that is too large")), ends: false),
+            .failed(.malformed("has a head of more than 65536 bytes")), ends: false),
         Said(
             "announcements without end", [String](repeating: "HTTP/1.1 103 Early\r\nx: \(String(repeating: "y", count: 1_000))\r\n\r\n", count: 200),
             .failed(.malformed("has a head of more than 65536 bytes")), ends: false),
@@ -166,7 +166,8 @@ import Upstream
 
     @Test func aCancelledAttemptEnds() async throws {
         let answer = try await ScriptedServer.run { peer in
-            try await peer.readRequest()
+            // It may be cancelled before it has sent anything.
+            guard (try? await peer.readRequest()) != nil else { return }
             while try await peer.wire.read() != nil {}
         } client: { server in
             let task = Task { try await Self.send(to: "http://127.0.0.1:\(server.port)/") }

@@ -8,40 +8,6 @@ import Testing
 
 /// Attempts at a call: what is tried again, what is final, and who waits for whom.
 @Suite(.timeLimit(.minutes(1))) struct WebhooksTests {
-    /// Answers as scripted, and holds each attempt until it has an answer.
-    private final class Script: WebhookSending {
-        let requests = Mailbox<WebhookRequest>("an attempt")
-        let answers = Mailbox<WebhookAnswer>("an answer")
-
-        init(_ answers: [WebhookAnswer] = []) { for answer in answers { self.answers.put(answer) } }
-
-        func send(_ request: WebhookRequest, under rules: WebhookRules, within limit: Duration) async -> WebhookAnswer {
-            requests.put(request)
-            return (try? await answers.next(within: patience)) ?? .failed(.cancelled)
-        }
-    }
-
-    /// Time that passes when somebody sleeps.
-    private final class Clock: WebhookClock {
-        private let slept = NIOLockedValueBox<[Duration]>([])
-        var all: [Duration] { slept.withLockedValue { $0 } }
-        let now = ContinuousClock.now
-        var unixSeconds: Int { 1_000 + all.count }
-        let random = 1.0
-        func sleep(for duration: Duration) async -> Bool {
-            slept.withLockedValue { $0.append(duration) }
-            return !Task.isCancelled
-        }
-    }
-
-    private static let secrets = try! WebhookSecrets("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-
-    private static func webhooks(_ script: Script, _ clock: Clock = Clock(), allowed: String = "https://h.example.com/") throws -> Webhooks {
-        Webhooks(
-            rules: try WebhookRules(allowed: [allowed]), secrets: secrets, sender: script,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, clock: clock)
-    }
-
     private static func call(_ id: String = "call_1") -> WebhookCall {
         WebhookCall(
             sessionID: "rts_1", callID: id, name: "f", arguments: "{}", responseID: "resp_1", itemID: "item_1", metadata: Array("{}".utf8),
@@ -108,49 +74,46 @@ import Testing
         Case("the process ends", [.failed(.cancelled)], nil),
     ])
     func anAnswerLeadsToAnOutputAnotherAttemptOrAnError(_ row: Case) async throws {
-        let (script, clock) = (Script(row.answers), Clock())
+        let (script, clock) = (ScriptedWebhooks(row.answers), WebhookTestClock())
         let steps = NIOLockedValueBox<[Webhooks.Step]>([])
-        let output = try await Self.webhooks(script, clock).output(of: Self.call()) { step in
+        let output = try await script.webhooks(clock: clock).output(of: Self.call()) { step in
             steps.withLockedValue { $0.append(step) }
             return true
         }
         #expect(output?.text == row.output)
         if let output { #expect(output.attempt == row.answers.count) }
         #expect(clock.all == row.waits)
-        #expect(script.answers.pending.isEmpty)
+        #expect(script.isDone)
         let told = steps.withLockedValue { $0 }
         let failures = told.compactMap { if case .failed(_, let error, let again) = $0 { "\(error) \(again ? "again" : "last")" } else { nil } }
         #expect(failures.count == row.failures.count && zip(failures, row.failures).allSatisfy { $0.hasSuffix($1) }, "\(failures)")
         #expect(told.filter { if case .started = $0 { true } else { false } } == row.answers.indices.map { .started(attempt: $0 + 1) })
         #expect(told.contains { if case .completed = $0 { true } else { false } } == (failures.count < row.answers.count && row.output != nil))
         // One identity for all attempts, and a time of its own for each.
-        let requests = script.requests.pending.map { request in
-            Dictionary(uniqueKeysWithValues: request.headers.map { ($0.name, $0.value) })
-        }
-        #expect(Set(requests.compactMap { $0["webhook-id"] }) == [Self.call().id])
-        #expect(requests.compactMap { $0["webhook-timestamp"] } == requests.indices.map { String(1_000 + $0) })
-        #expect(Set(requests.compactMap { $0["webhook-signature"] }).count == requests.count)
+        let requests = script.requests.pending
+        #expect(Set(requests.compactMap { $0.header("webhook-id") }) == [Self.call().id])
+        #expect(requests.compactMap { $0.header("webhook-timestamp") } == requests.indices.map { String(1_000 + $0) })
+        #expect(Set(requests.compactMap { $0.header("webhook-signature") }).count == requests.count)
     }
 
     @Test func aCallThatNeedsNoOutputAnyMoreIsNotTriedAgain() async throws {
-        let script = Script([Self.status(500)])
-        let output = try await Self.webhooks(script).output(of: Self.call()) { $0 != .started(attempt: 2) }
+        let script = ScriptedWebhooks([Self.status(500)])
+        let output = try await script.webhooks().output(of: Self.call()) { $0 != .started(attempt: 2) }
         #expect(output == nil)
         #expect(script.requests.pending.count == 1)
     }
 
     @Test func aURLThatIsNotAllowedAnyMoreIsNotCalled() async throws {
-        let script = Script()
-        let output = try await Self.webhooks(script, allowed: "https://h.example.com/other").output(of: Self.call()) { _ in true }
+        let script = ScriptedWebhooks()
+        let output = try await script.webhooks(allowed: ["https://h.example.com/other"]).output(of: Self.call()) { _ in true }
         #expect(output?.text.contains("not allowed any more") == true)
         #expect(script.requests.pending.isEmpty)
     }
 
     @Test func whatIsLoggedHasNeitherPathNorQuery() async throws {
         let lines = NIOLockedValueBox<[String]>([])
-        let webhooks = Webhooks(
-            rules: try WebhookRules(allowed: ["https://h.example.com/"]), secrets: Self.secrets, sender: Script([Self.status(404, "body")]),
-            logger: Logger(label: "test") { _ in CollectingLogHandler(lines: lines) }, clock: Clock())
+        let webhooks = try ScriptedWebhooks([Self.status(404, "body")]).webhooks(
+            logger: Logger(label: "test") { _ in CollectingLogHandler(lines: lines) })
         _ = await webhooks.output(of: Self.call()) { _ in true }
         let text = lines.withLockedValue { $0.joined() }
         #expect(text.contains("https://h.example.com") && text.contains("call_1"))
@@ -159,8 +122,8 @@ import Testing
 
     /// Sixteen are called, one waits. The first that ends lets it in; one that is cancelled while it waits gives its turn up.
     @Test func noMoreThanSixteenAreCalledAtOnceAndTheOthersKeepTheirOrder() async throws {
-        let script = Script()
-        let webhooks = try Self.webhooks(script)
+        let script = ScriptedWebhooks()
+        let webhooks = try script.webhooks()
         let outputs = Mailbox<String>("an output")
         var tasks: [Task<Void, Never>] = []
         func start(_ number: Int) {
@@ -181,19 +144,19 @@ import Testing
         #expect(script.requests.pending.isEmpty)
         tasks[16].cancel()
         #expect(try await outputs.next() == "16 dropped")
-        script.answers.put(Self.status(200, "x"))
+        script.answer(200, "x")
         #expect(try await script.requests.next().body == Self.call("call_17").body)
-        script.answers.put(Self.status(200, "x"))
+        script.answer(200, "x")
         #expect(try await script.requests.next().body == Self.call("call_18").body)
-        for _ in 0..<17 { script.answers.put(Self.status(200, "x")) }
+        for _ in 0..<17 { script.answer(200, "x") }
         for task in tasks { await task.value }
         #expect(webhooks.waiting == 0)
     }
 
     /// What waits for another attempt takes no place meanwhile.
     @Test func aCallThatIsCancelledBetweenAttemptsIsDropped() async throws {
-        let script = Script([Self.status(500)])
-        let webhooks = try Self.webhooks(script)
+        let script = ScriptedWebhooks([Self.status(500)])
+        let webhooks = try script.webhooks()
         let output = await Task {
             withUnsafeCurrentTask { $0?.cancel() }
             return await webhooks.output(of: Self.call()) { _ in true }
