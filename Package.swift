@@ -124,7 +124,8 @@ let package = Package(
         tests(
             "AcceptanceTests",
             [
-                "RealtimeBridge", "HTTPServer", "BridgeAPI", "Audio", "CSndFile", "Sessions", "TestSupport", "Realtime", "Upstream", "Webhooks", locks,
+                "RealtimeBridge", "HTTPServer", "BridgeAPI", "Audio", "CSndFile", "Sessions", "TestSupport", "Realtime", "Upstream",
+                "Webhooks", locks,
                 logging,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),

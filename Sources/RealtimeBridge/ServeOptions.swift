@@ -152,7 +152,8 @@ struct ServeOptions: ParsableArguments {
             "max-streams-per-session": maxStreamsPerSession, "stream-max-age": streamMaxAge, "max-body": maxBody,
             "retained-mib": retainedMib, "retained-hours": retainedHours, "drain-timeout": drainTimeout,
             "max-session-age": maxSessionAge, "pool-min": poolMin, "pool-max": poolMax, "idle-timeout": idleTimeout,
-            "stall-timeout": stallTimeout, "replay-token-limit": replayTokenLimit, "rollover-wait": rolloverWait, "webhook-timeout": webhookTimeout,
+            "stall-timeout": stallTimeout, "replay-token-limit": replayTokenLimit, "rollover-wait": rolloverWait,
+            "webhook-timeout": webhookTimeout,
         ]
         let lists = [
             "listen": listen, "cors-origin": corsOrigin, "allowed-host": allowedHost, "webhook-allow": webhookAllow,

@@ -39,7 +39,8 @@ struct WebhookSettings {
         guard !rules.isEmpty else { return nil }
         guard let secret = reader.variable(Self.secretVariable) else {
             throw SettingError(
-                description: "the setting webhook-allow needs a secret that calls are signed with: set the variable \(Self.secretVariable), "
+                description:
+                    "the setting webhook-allow needs a secret that calls are signed with: set the variable \(Self.secretVariable), "
                     + "such as to what `echo \(WebhookSecrets.prefix)$(openssl rand -base64 32)` gives")
         }
         do {
@@ -52,7 +53,8 @@ struct WebhookSettings {
     func webhooks(logger: Logger) -> Webhooks {
         Webhooks(
             rules: rules, secrets: secrets,
-            sender: NIOWebhookSender(group: MultiThreadedEventLoopGroup.singleton, resolver: SystemWebhookResolver(), tls: tls), attemptTime: attemptTime,
+            sender: NIOWebhookSender(group: MultiThreadedEventLoopGroup.singleton, resolver: SystemWebhookResolver(), tls: tls),
+            attemptTime: attemptTime,
             logger: logger)
     }
 }

@@ -49,42 +49,57 @@ struct WebhookRuns: Sendable {
 
 // Function calls that the bridge answers by calling a webhook.
 extension SessionStateMachine {
-    /// Calls whose tools have a webhook, in the conversation's own order of making: pending, made by a response that has ended as `completed`,
-    /// and never given an output, not even one that was deleted.
+    /// Follows ``owedCalls``; to be called after the projection and the webhooks are what they are from now on.
+    mutating func noteOwedCalls(after event: ServerEvent) {
+        switch event.name {
+        case .conversationItemCreated, .conversationItemAdded, .conversationItemDone, .conversationItemDeleted, .responseOutputItemDone,
+            .responseDone, .sessionUpdated, .transcriptionSessionUpdated:
+            owedCalls = callsOfWebhooks()
+        default:
+            // Most are deltas, and change nothing about it.
+            break
+        }
+        record.owesOutputs = !owedCalls.isEmpty && !record.status.hasEnded
+    }
+
+    /// Calls whose tools have a webhook, in the order in which they were made: pending, of a response that has ended as `completed`, and never
+    /// given an output, not even one that was deleted.
     ///
     /// Those of a response that was cancelled, or is incomplete, are left to whoever looks on: the model did not mean the turn to end so.
     /// Those that a fork brought along are the other session's.
-    private var owedCalls: [ItemRecord] {
-        guard !webhooks.isEmpty, !projection.pendingCalls.isEmpty else { return [] }
-        let items = projection.pendingCalls.compactMap { call -> ItemRecord? in
+    func callsOfWebhooks() -> [String] {
+        guard !webhooks.isEmpty else { return [] }
+        let calls = projection.pendingCalls.compactMap { call -> (id: String, item: ItemRecord)? in
             guard !projection.isGivenOutput(call: call), let item = projection.call(call), let response = item.responseID,
                 projection.responses[response]?.status == "completed", projection.responses[response]?.doneSeq != nil,
                 item.object?["name"]?.string.flatMap(webhooks.url) != nil
             else { return nil }
-            return item
+            return (call, item)
         }
-        return items.sorted { ($0.createdSeq, $0.id) < ($1.createdSeq, $1.id) }
+        return calls.sorted { ($0.item.createdSeq, $0.id) < ($1.item.createdSeq, $1.id) }.map(\.id)
     }
-
-    /// To be stored with the event that made it so, so that a start finds the session.
-    var owesOutputs: Bool { !record.status.hasEnded && !owedCalls.isEmpty }
 
     /// Calls that are to be made now; from now on they are under way.
     mutating func beginWebhooks() -> [WebhookCall] {
-        guard !webhooks.isEmpty, !link.isEnded, !webhookRuns.isFull else { return [] }
-        var calls: [WebhookCall] = []
-        for item in owedCalls where !webhookRuns.isFull {
-            guard let json = item.object, let call = json["call_id"]?.string, isOpen(call: call), !missingCalls.contains(call),
-                webhookRuns.mayBegin(call, generation: link.isOpen ? record.generation : nil), let name = json["name"]?.string,
-                let url = webhooks.url(ofTool: name)
-            else { continue }
+        guard record.owesOutputs else { return [] }
+        let generation = link.isOpen ? record.generation : nil
+        var begun: [WebhookCall] = []
+        for call in owedCalls where !webhookRuns.isFull && webhookRuns.mayBegin(call, generation: generation) {
+            guard isOpen(call: call), !missingCalls.contains(call), let item = projection.call(call), let made = webhookCall(call, item)
+            else {
+                continue
+            }
             webhookRuns.began(call)
-            calls.append(
-                WebhookCall(
-                    sessionID: record.id, callID: call, name: name, arguments: json["arguments"].map { JSONValue($0) } ?? "",
-                    responseID: item.responseID, itemID: item.id, metadata: record.metadata, url: url))
+            begun.append(made)
         }
-        return calls
+        return begun
+    }
+
+    private func webhookCall(_ id: String, _ item: ItemRecord) -> WebhookCall? {
+        guard let json = item.object, let name = json["name"]?.string, let url = webhooks.url(ofTool: name) else { return nil }
+        return WebhookCall(
+            sessionID: record.id, callID: id, name: name, arguments: json["arguments"].map { JSONValue($0) } ?? "",
+            responseID: item.responseID, itemID: item.id, metadata: record.metadata, url: url)
     }
 
     /// Whether a call still wants an output.

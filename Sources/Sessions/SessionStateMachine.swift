@@ -138,6 +138,8 @@ struct SessionStateMachine: Sendable {
     /// As confirmed; the parsed form of the record's.
     var webhooks: ToolWebhooks
     var webhookRuns = WebhookRuns()
+    /// See ``callsOfWebhooks()``.
+    var owedCalls: [String] = []
     var ledger: InputAudioLedger
     /// Bytes stored of what callers gave for items, by item.
     var inputs: [String: Int]
@@ -193,6 +195,7 @@ struct SessionStateMachine: Sendable {
             items: stored.items, responses: stored.responses, configuration: stored.record.configuration, usage: stored.record.usage)
         self.init(stored.record, projection, lastSeq: stored.lastSeq, inputs: inputs, profile, times, tokenLimit)
         if record.status.hasEnded { link = .ended }
+        owedCalls = callsOfWebhooks()
     }
 
     private init(
@@ -252,7 +255,7 @@ struct SessionStateMachine: Sendable {
         changes += kept(event, matches)
         record.configuration = projection.configuration
         record.usage = projection.usage
-        record.owesOutputs = owesOutputs
+        noteOwedCalls(after: event)
         let (seq, changed) = (lastSeq, changedRecord())
         let (answers, actions) = followed(matches, event)
         let append = Append(seq: seq, frame: frame, event: event, changes: changes, record: changed, answers: answers)

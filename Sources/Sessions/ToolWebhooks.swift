@@ -4,6 +4,8 @@ import Webhooks
 /// Which of a session's tools have a webhook, by the tools' names: the bridge's own member `x-webhook` of a tool, which upstream never sees.
 struct ToolWebhooks: Sendable, Equatable {
     static let member = "x-webhook"
+    /// As many as OpenAI's servers take tools; they are stored with each change of the session.
+    static let maximumCount = 128
 
     private var urls: [(name: String, url: String)] = []
 
@@ -47,6 +49,9 @@ extension ToolWebhooks {
             let place = "session.tools[\(index)].\(member)"
             guard tool["type"]?.string == "function", let name = tool["name"]?.string, !name.isEmpty else {
                 throw SessionError(.invalidValue, "only a tool of type 'function' that has a name can have a webhook", param: place)
+            }
+            guard webhooks.urls.count < maximumCount else {
+                throw SessionError(.invalidValue, "more than \(maximumCount) tools have a webhook", param: place)
             }
             guard webhooks.url(ofTool: name) == nil else {
                 throw SessionError(.invalidValue, "two tools of the name '\(name.prefix(64))' have a webhook", param: place)

@@ -1,5 +1,5 @@
-package import NIOCore
 import NIOConcurrencyHelpers
+package import NIOCore
 import NIOHTTP1
 import NIOPosix
 package import Upstream

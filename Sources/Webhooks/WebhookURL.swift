@@ -70,7 +70,9 @@ package struct WebhookURL: Sendable, Equatable {
         var name = written.lowercased()
         if name.last == "." { name.removeLast() }
         let isName = !name.isEmpty && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
-        guard isName, name.utf8.allSatisfy(\.isHostNameByte) else { throw WebhookRefusal("has a host that is neither a name nor an address") }
+        guard isName, name.utf8.allSatisfy(\.isHostNameByte) else {
+            throw WebhookRefusal("has a host that is neither a name nor an address")
+        }
         return name
     }
 

@@ -67,7 +67,8 @@ import Testing
                 environment: ["REALTIME_BRIDGE_WEBHOOK_SECRET": secret]
             ) { bridge in
                 let curl = Curl(base: bridge.address)
-                let webhook = #"{"type":"function","name":"get_weather","x-webhook":"\#(base)/\#(tool)?token=SECRET","#
+                let webhook =
+                    #"{"type":"function","name":"get_weather","x-webhook":"\#(base)/\#(tool)?token=SECRET","#
                     + #""parameters":{"type":"object","properties":{"city":{"type":"string"}}}}"#
                 let created = try await curl("POST", "/v1/sessions", json: #"{"session":{"modalities":["text"],"tools":[\#(webhook)]}}"#)
                 try #require(created.status == 201, "\(created.text)")
@@ -107,7 +108,8 @@ import Testing
             let events = try await scene.events(until: "response.text.done")
             #expect(
                 events.map { "\($0["type"]?.string ?? "") \($0["attempt"]?.int ?? 0)" } == [
-                    "bridge.tool.started 1", "bridge.tool.failed 1", "bridge.tool.started 2", "bridge.tool.failed 2", "bridge.tool.started 3",
+                    "bridge.tool.started 1", "bridge.tool.failed 1", "bridge.tool.started 2", "bridge.tool.failed 2",
+                    "bridge.tool.started 3",
                     "bridge.tool.completed 3", "response.text.done 0",
                 ])
             #expect(try await scene.outputs() == [#"{"celsius":4}"#])
@@ -142,7 +144,9 @@ import Testing
             // Nobody asks for the session.
             let second = try await scene.receiver.request()
             #expect(second["id"]?.string == first["id"]?.string)
-            #expect(second["body"].map { String(decoding: $0.lexeme, as: UTF8.self) } == first["body"].map { String(decoding: $0.lexeme, as: UTF8.self) })
+            #expect(
+                second["body"].map { String(decoding: $0.lexeme, as: UTF8.self) }
+                    == first["body"].map { String(decoding: $0.lexeme, as: UTF8.self) })
             let events = try await scene.events(until: "response.text.done")
             #expect(
                 events.map { $0["type"]?.string } == [
@@ -183,7 +187,8 @@ import Testing
 
     @Test func withoutASecretNothingMayBeCalled() async throws {
         let child = try ChildProcess(
-            BridgeProcess.binary(), ["demo", "--data-dir", ":memory:", "--listen", "127.0.0.1:0", "--webhook-allow", "https://h.example.com/"])
+            BridgeProcess.binary(),
+            ["demo", "--data-dir", ":memory:", "--listen", "127.0.0.1:0", "--webhook-allow", "https://h.example.com/"])
         defer { child.kill() }
         #expect(try await child.exit() == 78)
         #expect(child.errorText.contains("REALTIME_BRIDGE_WEBHOOK_SECRET"))

@@ -54,7 +54,8 @@ struct APIFixture: Sendable {
             name: "u", url: url, dialect: dialect, tls: UpstreamTLS(), defaultModel: "gpt-realtime-2", apiKey: "server-key",
             takesCallersCredential: true)
         let upstreams = [standard] + others
-        let directory = SessionDirectory(log: log, upstreams: upstreams, connector: connector, limits: limits, webhooks: webhooks, logger: logger)
+        let directory = SessionDirectory(
+            log: log, upstreams: upstreams, connector: connector, limits: limits, webhooks: webhooks, logger: logger)
         var configuration = BridgeAPIConfiguration(version: "test")
         // What upstream speaks is what is shown, unless a test is about something else.
         configuration.dialect = dialect

@@ -59,14 +59,16 @@ import Testing
         Bad("POST", "/v1/sessions", #"{"model":5}"#, 400, "invalid_value", param: "model"),
         Bad("POST", "/v1/sessions", #"{"session":"x"}"#, 400, "invalid_value", param: "session"),
         Bad(
-            "POST", "/v1/sessions", #"{"session":{"tools":[{"type":"function","name":"f","x-webhook":"https://h/"}]}}"#, 400, "invalid_value",
+            "POST", "/v1/sessions", #"{"session":{"tools":[{"type":"function","name":"f","x-webhook":"https://h/"}]}}"#, 400,
+            "invalid_value",
             param: "session.tools[0].x-webhook"),
         Bad(
             "PATCH", session, #"{"session":{"tools":[{"type":"function","name":"f"},{"type":"function","name":"g","x-webhook":5}]}}"#, 400,
             "invalid_value", param: "session.tools[1].x-webhook"),
         Bad(
             "POST", "\(session)/events",
-            #"{"type":"session.update","session":{"tools":[{"type":"function","name":"f","x-webhook":"https://h/"}]}}"#, 400, "invalid_value",
+            #"{"type":"session.update","session":{"tools":[{"type":"function","name":"f","x-webhook":"https://h/"}]}}"#, 400,
+            "invalid_value",
             param: "session.tools[0].x-webhook"),
         Bad(
             "POST", "\(session)/responses", #"{"tools":[{"type":"function","name":"f","x-webhook":"https://h/"}]}"#, 400, "invalid_value",

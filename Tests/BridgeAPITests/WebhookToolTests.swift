@@ -185,6 +185,7 @@ import Webhooks
         Bad(#"{"type":"mcp","server_label":"s","x-webhook":"https://h.example.com/"}"#, "only a tool of type 'function'"),
         Bad(#"{"type":"function","x-webhook":"https://h.example.com/"}"#, "only a tool of type 'function' that has a name"),
         Bad(#"{"x-webhook":"https://h.example.com/"}"#, "only a tool of type 'function'"),
+        Bad((0...128).map { withWebhook("f\($0)") }.joined(separator: ","), at: 128, "more than 128 tools"),
     ])
     func whatCannotBeAWebhookIsRefusedBeforeAnythingIsSent(_ bad: Bad) async throws {
         try await Self.play { scene in
@@ -289,7 +290,10 @@ import Webhooks
                 scene.connection.push(#"{"type":"conversation.item.created","item":\#(String(decoding: item.lexeme, as: UTF8.self))}"#)
             }
             #expect(taken == ["call_a", "call_c"])
-            let answered = Task { try await scene.bridge.send("POST", scene.path + "/function_calls/call_b/output", #"{"output":"1"}"#, headers: ["prefer": "wait=0"]) }
+            let answered = Task {
+                try await scene.bridge.send(
+                    "POST", scene.path + "/function_calls/call_b/output", #"{"output":"1"}"#, headers: ["prefer": "wait=0"])
+            }
             #expect(try await scene.takeOutput("call_b") == "1")
             _ = try await answered.value
             _ = try await scene.sent("response.create")
@@ -312,7 +316,9 @@ import Webhooks
             scene.webhooks.answer()
             _ = try await scene.takeOutput("call_b")
             _ = try await scene.sent("response.create")
-            _ = try await scene.stored("conversation.item.created") { $0["item"]?["call_id"]?.string == "call_b" && $0["item"]?["output"] != nil }
+            _ = try await scene.stored("conversation.item.created") {
+                $0["item"]?["call_id"]?.string == "call_b" && $0["item"]?["output"] != nil
+            }
             #expect(scene.webhooks.requests.pending.isEmpty)
             let pending = try await scene.bridge.send("GET", scene.path + "/function_calls?status=pending")
             #expect(pending.json?["data"]?.elements.map { $0["call_id"]?.string } == ["call_a"])
@@ -325,7 +331,8 @@ import Webhooks
             scene.call("call_a")
             scene.end()
             _ = try await scene.webhooks.requests.next()
-            async let answered = scene.bridge.send("POST", scene.path + "/function_calls/call_a/output", #"{"output":"mine","respond":false}"#)
+            async let answered = scene.bridge.send(
+                "POST", scene.path + "/function_calls/call_a/output", #"{"output":"mine","respond":false}"#)
             #expect(try await scene.takeOutput("call_a") == "mine")
             #expect(try await answered.status == 201)
             scene.webhooks.answer()
@@ -351,7 +358,8 @@ import Webhooks
             scene.call("call_a")
             scene.end()
             _ = try await scene.webhooks.requests.next()
-            async let answered = scene.bridge.send("POST", scene.path + "/function_calls/call_a/output", #"{"output":"mine","respond":false}"#)
+            async let answered = scene.bridge.send(
+                "POST", scene.path + "/function_calls/call_a/output", #"{"output":"mine","respond":false}"#)
             _ = try await scene.takeOutput("call_a")
             _ = try await answered
             scene.webhooks.answer(500)

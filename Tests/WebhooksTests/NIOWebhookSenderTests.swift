@@ -103,8 +103,11 @@ import Upstream
             ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"] + [String](repeating: "1;\(chunk)\r\nx\r\n", count: 150),
             .failed(.tooLarge(limitBytes: 1_048_576)), ends: false),
         Said("a redirect", ["HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/\r\n\r\n"], good("", 302), ends: false),
-        Said("an error whose body never comes", ["HTTP/1.1 503 No\r\nretry-after: 3\r\ncontent-length: 9\r\n\r\n"], good("", 503, retryAfter: 3), ends: false),
-        Said("a date to come back at", ["HTTP/1.1 429 No\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\n\r\n"], good("", 429), ends: false),
+        Said(
+            "an error whose body never comes", ["HTTP/1.1 503 No\r\nretry-after: 3\r\ncontent-length: 9\r\n\r\n"],
+            good("", 503, retryAfter: 3), ends: false),
+        Said(
+            "a date to come back at", ["HTTP/1.1 429 No\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\n\r\n"], good("", 429), ends: false),
         Said("cut short", ["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"], broken),
         Said("cut in a chunk", ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{}"], broken),
         Said("cut in the head", ["HTTP/1.1 200 OK\r\ncont"], broken), Said("nothing at all", [], broken),
@@ -113,17 +116,21 @@ import Upstream
             .failed(.malformed("is encoded, which was not asked for (accept-encoding: identity)")), ends: false),
         Said("no HTTP", ["220 mail.example.com ESMTP\r\n"], .failed(.malformed("is not HTTP")), ends: false),
         Said(
-            "a head without end", ["HTTP/1.1 200 OK\r\n"] + [String](repeating: "x-filler: \(String(repeating: "y", count: 1_000))\r\n", count: 200),
+            "a head without end",
+            ["HTTP/1.1 200 OK\r\n"] + [String](repeating: "x-filler: \(String(repeating: "y", count: 1_000))\r\n", count: 200),
             .failed(.malformed("has a head of more than 65536 bytes")), ends: false),
         Said(
-            "announcements without end", [String](repeating: "HTTP/1.1 103 Early\r\nx: \(String(repeating: "y", count: 1_000))\r\n\r\n", count: 200),
+            "announcements without end",
+            [String](repeating: "HTTP/1.1 103 Early\r\nx: \(String(repeating: "y", count: 1_000))\r\n\r\n", count: 200),
             .failed(.malformed("has a head of more than 65536 bytes")), ends: false),
     ])
     func anAnswerIsReadWithinItsBounds(_ said: Said) async throws {
         let (answer, request) = try await Self.answer(said.parts, ends: said.ends)
         #expect(answer == said.answer)
         #expect(request.hasPrefix("POST /hooks?x=1 HTTP/1.1\r\n"))
-        for line in ["content-type: application/json", "accept-encoding: identity", "connection: close", "webhook-id: msg_", "webhook-timestamp: 1"] {
+        for line in [
+            "content-type: application/json", "accept-encoding: identity", "connection: close", "webhook-id: msg_", "webhook-timestamp: 1",
+        ] {
             #expect(request.contains("\r\n\(line)"), "\(request)")
         }
         #expect(request.contains("\r\nwebhook-signature: v1,"))
@@ -245,7 +252,8 @@ import Upstream
 
     @Test(arguments: [
         (TestCertificates.Kind.wrongHost, "localhost", true, "not"), (.expired, "localhost", true, "expired"),
-        (.selfSigned, "localhost", true, "--webhook-ca"), (.good, "localhost", false, "--webhook-ca"), (.good, "other.example.com", true, "not"),
+        (.selfSigned, "localhost", true, "--webhook-ca"), (.good, "localhost", false, "--webhook-ca"),
+        (.good, "other.example.com", true, "not"),
     ])
     func aServerThatIsNotProvenIsNotCalled(kind: TestCertificates.Kind, host: String, trusting: Bool, words: String) async throws {
         guard case .failed(.unreachable(let why)) = try await Self.secureAnswer(kind, host: host, trusting: trusting) else {

@@ -14,7 +14,8 @@ import Upstream
     }
 
     private static let rules = try! WebhookRules(allowed: [
-        "https://tools.example.com/hooks", "https://other.example.com:8443", "https://Slash.Example.com/a/b/", "http://localhost:9000/local",
+        "https://tools.example.com/hooks", "https://other.example.com:8443", "https://Slash.Example.com/a/b/",
+        "http://localhost:9000/local",
         "http://127.0.0.1", "http://[::1]:9001/", "https://localhost/secure", "https://[2001:4860::8888]/v6",
     ])
 
@@ -121,13 +122,15 @@ import Upstream
         Address("2001::1", false), Address("2002:7f00:1::", false), Address("3fff::1", false), Address("4000::1", false),
         // Listed by --webhook-allow-address.
         Address("10.20.1.1", true, for: "https://listed.example.com/"), Address("10.21.1.1", false, for: "https://listed.example.com/"),
-        Address("fd00:1::9", true, for: "https://listed.example.com/"), Address("::ffff:10.20.1.1", true, for: "https://listed.example.com/"),
+        Address("fd00:1::9", true, for: "https://listed.example.com/"),
+        Address("::ffff:10.20.1.1", true, for: "https://listed.example.com/"),
         Address("64:ff9b::a14:101", true, for: "https://listed.example.com/"),
         // A loopback entry lists loopback, for its URLs; http never leaves it.
         Address("127.0.0.1", true, for: "http://localhost:9000/local"), Address("127.0.0.9", true, for: "http://127.0.0.1/"),
         Address("::1", true, for: "http://localhost:9000/local"), Address("::ffff:127.0.0.1", true, for: "http://localhost:9000/local"),
         Address("127.0.0.1", true, for: "https://localhost/secure"), Address("10.0.0.1", false, for: "https://localhost/secure"),
-        Address("93.184.215.14", false, for: "http://localhost:9000/local"), Address("10.20.1.1", false, for: "http://localhost:9000/local"),
+        Address("93.184.215.14", false, for: "http://localhost:9000/local"),
+        Address("10.20.1.1", false, for: "http://localhost:9000/local"),
         Address("127.0.0.1", false, for: "https://other.example.com:8443/"),
     ])
     func anAddressIsPublicOrListed(_ row: Address) throws {

@@ -47,7 +47,9 @@ import Testing
         Case(
             "429 that says when", [status(429, retryAfter: 7), status(200, "x")], "x", ["answered 429 again"], waits: [.seconds(7)]),
         Case("503 that says now", [status(503, retryAfter: 0), status(200, "x")], "x", ["answered 503 again"], waits: [waits[0]]),
-        Case("503 that says a negative time", [status(503, retryAfter: -9), status(200, "x")], "x", ["answered 503 again"], waits: [waits[0]]),
+        Case(
+            "503 that says a negative time", [status(503, retryAfter: -9), status(200, "x")], "x", ["answered 503 again"], waits: [waits[0]]
+        ),
         Case("503 that says much later", [status(503, retryAfter: 11)], #"{"error":"the webhook answered 503"}"#, ["answered 503 last"]),
         Case("404", [status(404)], #"{"error":"the webhook answered 404"}"#, ["answered 404 last"]),
         Case("401", [status(401)], #"{"error":"the webhook answered 401"}"#, ["answered 401 last"]),
@@ -85,10 +87,13 @@ import Testing
         #expect(clock.all == row.waits)
         #expect(script.isDone)
         let told = steps.withLockedValue { $0 }
-        let failures = told.compactMap { if case .failed(_, let error, let again) = $0 { "\(error) \(again ? "again" : "last")" } else { nil } }
+        let failures = told.compactMap {
+            if case .failed(_, let error, let again) = $0 { "\(error) \(again ? "again" : "last")" } else { nil }
+        }
         #expect(failures.count == row.failures.count && zip(failures, row.failures).allSatisfy { $0.hasSuffix($1) }, "\(failures)")
         #expect(told.filter { if case .started = $0 { true } else { false } } == row.answers.indices.map { .started(attempt: $0 + 1) })
-        #expect(told.contains { if case .completed = $0 { true } else { false } } == (failures.count < row.answers.count && row.output != nil))
+        #expect(
+            told.contains { if case .completed = $0 { true } else { false } } == (failures.count < row.answers.count && row.output != nil))
         // One identity for all attempts, and a time of its own for each.
         let requests = script.requests.pending
         #expect(Set(requests.compactMap { $0.header("webhook-id") }) == [Self.call().id])
