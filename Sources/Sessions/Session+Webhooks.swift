@@ -22,7 +22,7 @@ extension Session {
 
     private func run(_ call: WebhookCall, _ webhooks: Webhooks) async {
         let output = await webhooks.output(of: call) { await self.tell($0, of: call) }
-        let end = if let output { await give(output, to: call) } else { WebhookRuns.End.answered }
+        let end = if let output { await give(output, to: call, webhooks) } else { WebhookRuns.End.answered }
         machine.webhookRuns.ended(call.callID, end)
         // Others of this session may have waited for it.
         callWebhooks()
@@ -39,14 +39,20 @@ extension Session {
 
     // MARK: The output
 
-    /// A session that takes no command now may in a moment.
-    private static let givings = 10
-    private static let pause = Duration.seconds(1)
+    /// Between the times that an output is given: two minutes in all, so that an upstream that is restarted is survived.
+    private static let pauses = [1, 2, 4, 8, 15, 30, 60].map { Duration.seconds($0) }
+    /// A larger output does not wait in memory for an upstream that is away: the call can be made again.
+    private static let heldBytes = 64 << 10
     /// Upstream's answer comes, or the connection is given up, long before.
     private static let answerLimit = Duration.seconds(600)
 
-    private func give(_ output: Webhooks.Output, to call: WebhookCall) async -> WebhookRuns.End {
-        guard let error = await given(output.text, to: call) else { return .answered }
+    private func give(_ output: Webhooks.Output, to call: WebhookCall, _ webhooks: Webhooks) async -> WebhookRuns.End {
+        var error = await given(output.text, to: call)
+        for pause in output.text.utf8.count <= Self.heldBytes ? Self.pauses : [] {
+            guard let failure = error, failure.code.passes, await webhooks.pause(pause) else { break }
+            error = await given(output.text, to: call)
+        }
+        guard let error else { return .answered }
         switch error.code {
         case .callAlreadyAnswered, .callNotFound, .sessionClosed, .sessionFailed, .shuttingDown:
             return .answered
@@ -63,22 +69,17 @@ extension Session {
 
     /// - Returns: nil if upstream has it, or nobody wants it any more.
     private func given(_ output: String, to call: WebhookCall) async -> SessionError? {
+        guard machine.isOpen(call: call.callID) else { return nil }
         let item: JSONValue = ["type": "function_call_output", "call_id": .string(call.callID), "output": .string(output)]
         let event = JSON.parse(
             written: JSONValue.object([("type", .string(ClientEventName.conversationItemCreate.rawValue)), ("item", item)]).bytes)
-        var givings = 1
-        while machine.isOpen(call: call.callID) {
-            do throws(SessionError) {
-                let given = try await answer(call: call.callID, with: event, goingOn: true, by: Caller(owner: owner, seesAll: true))
-                if case .failed(let error) = await given.output.confirmed(within: Self.answerLimit) { return error }
-                return nil
-            } catch {
-                guard error.code == .tooManyCommands, givings < Self.givings else { return error }
-                givings += 1
-                guard (try? await Task.sleep(for: Self.pause)) != nil else { return error }
-            }
+        do throws(SessionError) {
+            let given = try await answer(call: call.callID, with: event, goingOn: true, by: Caller(owner: owner, seesAll: true))
+            if case .failed(let error) = await given.output.confirmed(within: Self.answerLimit) { return error }
+            return nil
+        } catch {
+            return error
         }
-        return nil
     }
 
     private func say(_ error: String, _ attempt: Int, of call: WebhookCall) {
@@ -98,6 +99,16 @@ extension BridgeEvent {
                 durationMilliseconds: duration.milliseconds)
         case .failed(let attempt, let error, let willRetry):
             toolFailed(callID: call.callID, name: call.name, webhookID: call.id, attempt: attempt, error: error, willRetry: willRetry)
+        }
+    }
+}
+
+extension SessionError.Code {
+    /// It may be another word in a moment, without anybody's doing.
+    fileprivate var passes: Bool {
+        switch self {
+        case .tooManyCommands, .storeUnavailable, .upstreamLost, .upstreamTimeout, .upstreamUnavailable, .upstreamRefused: true
+        default: false
         }
     }
 }

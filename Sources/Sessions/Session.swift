@@ -95,7 +95,9 @@ package actor Session {
     /// Responses that upstream still owes an end.
     var hasResponseInProgress: Bool { !machine.projection.responsesInProgress.isEmpty }
     /// The same, or a webhook is being called.
-    var isInTurn: Bool { hasResponseInProgress || machine.webhookRuns.count > 0 }
+    var isInTurn: Bool { hasResponseInProgress || isCallingWebhooks }
+    /// Or their outputs are on their way.
+    var isCallingWebhooks: Bool { machine.webhookRuns.count > 0 }
     /// The store could not take its events; the directory loads it anew.
     var mustBeReloaded: Bool { isBroken }
 

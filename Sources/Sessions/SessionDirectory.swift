@@ -81,14 +81,23 @@ package actor SessionDirectory {
         if !owing.isEmpty { webhookTasks.add { await self.goOn(with: owing) } }
     }
 
-    /// Loads sessions whose function calls wait for their webhooks, which makes them go on, as fast as the webhooks are called.
-    private func goOn(with ids: [String]) async {
-        for id in ids {
-            while let webhooks, webhooks.isBusy, !isStopping {
-                guard (try? await Task.sleep(for: Self.webhookPause)) != nil else { return }
+    /// Loads sessions whose function calls wait for their webhooks, which makes them go on: as many at a time as webhooks are called, since each
+    /// also opens a connection for the output.
+    private nonisolated func goOn(with ids: [String]) async {
+        await withTaskGroup(of: Void.self) { group in
+            for (index, id) in ids.enumerated() {
+                if index >= Webhooks.maximumRunning { await group.next() }
+                guard !Task.isCancelled else { return }
+                group.addTask { await self.goOn(with: id) }
             }
-            guard !isStopping else { return }
-            _ = try? await session(id, for: Caller(owner: nil, seesAll: true))
+        }
+    }
+
+    /// Returns once the session has nothing to call any more, or waits for something else.
+    private nonisolated func goOn(with id: String) async {
+        guard let session = try? await session(id, for: Caller(owner: nil, seesAll: true)) else { return }
+        while await session.isCallingWebhooks {
+            guard (try? await Task.sleep(for: Self.webhookPause)) != nil else { return }
         }
     }
 

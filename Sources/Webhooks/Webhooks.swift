@@ -14,7 +14,7 @@ package final class Webhooks: Sendable {
     private let turns = Turns(places: maximumRunning)
 
     /// Enough for a busy bridge whose webhooks take a tenth of a second, and few enough that one that hangs costs little.
-    static let maximumRunning = 16
+    package static let maximumRunning = 16
 
     /// What a call has come to. The errors are fit for the session's owner: no path, no query, nothing of the answer.
     package enum Step: Sendable, Equatable {
@@ -36,8 +36,10 @@ package final class Webhooks: Sendable {
         self.clock = clock
     }
 
-    /// More calls wait for their turn than will be made at once. For those who can wait before they come.
-    package var isBusy: Bool { waiting > Self.maximumRunning }
+    /// By the clock that calls go by.
+    /// - Returns: false if the task was cancelled.
+    package func pause(_ duration: Duration) async -> Bool { await clock.sleep(for: duration) }
+
     var waiting: Int { turns.waitingCount }
 
     /// What a call gets, of whichever attempt.
