@@ -541,35 +541,50 @@ import Webhooks
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let storage = EventLogConfiguration(storage: .directory(folder))
         let bearer: HTTPHeaders = ["authorization": "Bearer callers-key"]
-        var session = ""
-        let first = (upstream: ScriptedUpstream([.session()]), webhooks: ScriptedWebhooks())
+        var (own, open) = ("", "")
+        let first = (upstream: ScriptedUpstream([.session(), .session("sess_b")]), webhooks: ScriptedWebhooks())
         try await APIFixture.run(connector: first.upstream, storage: storage, webhooks: try first.webhooks.webhooks()) {
             (bridge: APIFixture) async throws in
-            async let created = bridge.newSession(#"{"session":{"tools":[\#(Self.withWebhook("f"))]}}"#, headers: bearer)
-            let connection = try await first.upstream.nextConnection()
-            _ = try await connection.nextSent()
-            connection.push(#"{"type":"session.updated","session":{"id":"sess_1"}}"#)
-            session = try await created
-            let scene = Scene(
-                bridge: bridge, upstream: first.upstream, connection: connection, webhooks: first.webhooks, id: session)
-            scene.begin()
-            scene.call("call_a")
-            scene.end()
-            _ = try await first.webhooks.requests.next()
+            func owing(_ headers: HTTPHeaders) async throws -> String {
+                async let created = bridge.newSession(#"{"session":{"tools":[\#(Self.withWebhook("f"))]}}"#, headers: headers)
+                let connection = try await first.upstream.nextConnection()
+                _ = try await connection.nextSent()
+                connection.push(#"{"type":"session.updated","session":{"id":"sess_1"}}"#)
+                let id = try await created
+                let scene = Scene(bridge: bridge, upstream: first.upstream, connection: connection, webhooks: first.webhooks, id: id)
+                scene.begin()
+                scene.call("call_a")
+                scene.end()
+                _ = try await first.webhooks.requests.next()
+                return id
+            }
+            own = try await owing(bearer)
+            open = try await owing([:])
         }
-        let upstream = ScriptedUpstream([.session("sess_2")])
+        let upstream = ScriptedUpstream([.session("sess_2"), .session("sess_3")])
         let webhooks = ScriptedWebhooks()
         try await APIFixture.run(connector: upstream, storage: storage, webhooks: try webhooks.webhooks()) {
             (bridge: APIFixture) async throws in
+            #expect(try await bridge.log.sessionsOwingOutputs() == [own, open])
             try await bridge.directory.recover()
-            #expect(try await bridge.send("GET", "/v1/sessions/\(session)/function_calls", headers: bearer).status == 200)
-            try await bridge.directory.session(session, for: Caller(owner: nil, seesAll: true)).settled()
+            #expect(try await bridge.send("GET", "/v1/sessions/\(own)/function_calls", headers: bearer).status == 200)
+            // The other one, which comes after it.
+            #expect(String(decoding: try await webhooks.requests.next().body, as: UTF8.self).contains(open))
+            webhooks.answer(200, "x")
+            let connection = try await upstream.nextConnection()
+            let scene = Scene(bridge: bridge, upstream: upstream, connection: connection, webhooks: webhooks, id: open)
+            try await scene.takeCall("call_a", on: connection)
+            _ = try await scene.takeOutput("call_a")
+            _ = try await scene.sent("response.create")
             #expect(webhooks.requests.pending.isEmpty)
-            let items = "/v1/sessions/\(session)/items"
+            #expect(upstream.connectedEndpoints.allSatisfy { !$0.headers.contains { $0.value == "Bearer callers-key" } })
+
+            let items = "/v1/sessions/\(own)/items"
             let asked = Task { try await bridge.send("POST", items, #"{"text":"hi"}"#, headers: bearer) }
-            _ = try await webhooks.requests.next()
+            #expect(String(decoding: try await webhooks.requests.next().body, as: UTF8.self).contains(own))
             asked.cancel()
-            #expect(upstream.connectedEndpoints.allSatisfy { $0.headers.contains { $0.value == "Bearer callers-key" } })
+            _ = try await upstream.nextConnection()
+            #expect(upstream.connectedEndpoints.last?.headers.contains { $0.value == "Bearer callers-key" } == true)
         }
     }
 }
