@@ -21,6 +21,7 @@ package final class BridgeAPI: HTTPHandler {
     let uploads = AudioUploads()
     /// Nil: compressed sound is not taken.
     let soundFiles: (any SoundFileDecoding)?
+    private let keyed: KeyedRequests
     private let admission: Admission
     private let rules: BrowserRules
     private let logger: Logger
@@ -45,6 +46,7 @@ package final class BridgeAPI: HTTPHandler {
             perSession: configuration.maximumStreamsPerSession, total: configuration.maximumStreams,
             maximumAge: configuration.maximumStreamAge)
         streams = EventStreams(registry: StreamRegistry(configuration: limits), logger: logger)
+        keyed = KeyedRequests(log: log)
         bodies = BodyBudget(limitBytes: configuration.maximumBodyBytesTogether)
         rules = BrowserRules(
             allowedHosts: configuration.allowedHosts, listenHosts: configuration.listen.compactMap(\.hostName),
@@ -122,9 +124,11 @@ package final class BridgeAPI: HTTPHandler {
         do {
             // Before anything is done: not every handler has something to show.
             _ = try call.dialect()
-            var response = try await call.route.handler(self, call)
-            if call.route.honoursPrefer, let applied = call.prefer.applied { response.headers.add("preference-applied", applied) }
-            return response
+            return try await keyed.once(call) { call in
+                var response = try await call.route.handler(self, call)
+                if call.route.honoursPrefer, let applied = call.prefer.applied { response.headers.add("preference-applied", applied) }
+                return response
+            }
         } catch {
             if let known = ErrorTable.knownAnswer(to: error, passesBearer: call.passesBearer) {
                 return refusal(known, call.head, call.route)

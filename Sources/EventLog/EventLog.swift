@@ -11,6 +11,7 @@ package final class EventLog: Sendable {
     private let writer: LogWriter
     private let cache: HistoryCache
     private let configuration: EventLogConfiguration
+    private let now: @Sendable () -> Int
 
     /// Opens or makes the store and starts the writer's thread. Blocks; for the start of the process.
     /// - Throws: `.locked` if another process holds the folder (exit 69), `.unavailable` if it cannot be made or read, `.corrupt`.
@@ -25,13 +26,14 @@ package final class EventLog: Sendable {
         return EventLog(store: store, configuration: configuration, logger: logger)
     }
 
-    /// - Parameter now: Unix seconds, to tell which ended sessions are too old.
+    /// - Parameter now: Unix seconds, to tell which ended sessions and which requests are too old.
     package init(
         store: any EventStore, configuration: EventLogConfiguration, logger: Logger,
         now: @escaping @Sendable () -> Int = { Int(Date().timeIntervalSince1970) }
     ) {
         self.store = store
         self.configuration = configuration
+        self.now = now
         self.cache = HistoryCache()
         self.writer = LogWriter(store: store, configuration: configuration, logger: logger)
         writer.start(cache, now: now)
@@ -189,6 +191,48 @@ package final class EventLog: Sendable {
     /// Sessions that have not ended and owe an output to a function call, the oldest first: what a start goes on with.
     package func sessionsOwingOutputs() async throws(EventLogError) -> [String] {
         try await store.sessionsOwingOutputs()
+    }
+
+    // MARK: Requests that are carried out once
+
+    /// What is remembered of a request with an `Idempotency-Key`, all that was appended before included; nil if nothing is, or not any
+    /// more.
+    package func request(_ key: RequestKey) async throws(EventLogError) -> RecordedRequest? {
+        // Events on their way answer steps, so what waits is committed first.
+        try await writer.perform { _ throws(EventLogError) in }
+        guard let request = try await store.request(key), !isTooOld(request) else { return nil }
+        return request
+    }
+
+    /// Remembers a step before it is begun; returns once that is committed.
+    /// - Parameters:
+    ///   - mark: what it can be recognised by afterwards.
+    ///   - opening: with the first step: the request's fingerprint. What was remembered under its key goes.
+    /// - Returns: false if too many requests are remembered to remember another one.
+    package func begin(_ step: StepID, mark: String, opening: [UInt8]?) async throws(EventLogError) -> Bool {
+        let request = opening.map { RecordedRequest(fingerprint: $0, createdAt: now()) }
+        let maximum = configuration.maximumKeptRequests
+        return try await writer.perform { turn throws(EventLogError) in
+            try turn.attempt { store throws(EventLogError) in
+                try store.begin(step, mark: mark, opening: request, maximumRequests: maximum)
+            }
+        }
+    }
+
+    /// Remembers what no event tells of a request's steps, and forgets those from that number on, which were not carried out; the whole
+    /// request if none is left. Returns once that is committed.
+    package func note(
+        _ notes: [Int: [UInt8]], forgettingStepsFrom number: Int? = nil, of request: RequestKey
+    ) async throws(EventLogError) {
+        try await writer.perform { turn throws(EventLogError) in
+            try turn.attempt { store throws(EventLogError) in
+                try store.note(notes, forgettingStepsFrom: number, of: request)
+            }
+        }
+    }
+
+    private func isTooOld(_ request: RecordedRequest) -> Bool {
+        request.createdAt + Int(configuration.requestsKeptFor.components.seconds) <= now()
     }
 
     private func makeHistory(_ id: String, _ row: HistoryRow) -> SessionHistory {

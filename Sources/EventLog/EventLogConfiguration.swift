@@ -27,6 +27,10 @@ package struct EventLogConfiguration: Sendable {
     package var inputBytesPerSession = Self.defaultInputBytesPerSession
     /// Sessions that ended longer ago than this are deleted.
     package var retainedAfterEnd = Duration.seconds(24 * 3600)
+    /// How long a ``RecordedRequest`` is remembered.
+    package var requestsKeptFor = Duration.seconds(24 * 3600)
+    /// How many are: at about 200 bytes each, the file cannot be filled with keys.
+    package var maximumKeptRequests = 1_000_000
     /// How long a commit is tried again before what waited for it fails.
     package var storeRetryTime = Duration.seconds(10)
 

@@ -27,12 +27,17 @@ package struct StoreWrite: Sendable {
     package let session: SessionKey
     package let event: Event?
     package let changes: [ProjectionChange]
+    /// Steps of requests that the event answers.
+    package let answeredSteps: [StepID]
     private let changedRecord: ChangedRecord?
 
-    package init(session: SessionKey, event: Event?, changes: [ProjectionChange], record: SessionRecord?) {
+    package init(
+        session: SessionKey, event: Event?, changes: [ProjectionChange], answeredSteps: [StepID] = [], record: SessionRecord?
+    ) {
         self.session = session
         self.event = event
         self.changes = changes
+        self.answeredSteps = answeredSteps
         changedRecord = record.map(ChangedRecord.init)
     }
 
@@ -106,6 +111,16 @@ package protocol EventStore: Sendable {
     func forgetSessions(endedBefore seconds: Int, limit: Int) throws(EventLogError) -> [String]
     /// Removes rows of forgotten sessions; false when there are none left.
     func purgeTurn(maximumRows: Int) throws(EventLogError) -> Bool
+    /// Keeps a step before it is begun.
+    /// - Parameters:
+    ///   - opening: with a request's first step: the request, in the place of whatever was kept under its key.
+    ///   - maximumRequests: none is added to about so many.
+    /// - Returns: false if that is why it is not kept.
+    func begin(_ step: StepID, mark: String, opening: RecordedRequest?, maximumRequests: Int) throws(EventLogError) -> Bool
+    /// Adds what no event tells of steps of a request, and forgets its steps from that number on; the request too if none is left.
+    func note(_ notes: [Int: [UInt8]], forgettingStepsFrom number: Int?, of request: RequestKey) throws(EventLogError)
+    /// Forgets the oldest requests that were begun before that Unix second, at most so many; false when there are none left.
+    func forgetRequests(begunBefore seconds: Int, limit: Int) throws(EventLogError) -> Bool
     /// Proves that there is room to write, or throws.
     func probe() throws(EventLogError)
     /// Called after each commit of events, when nothing waits for it.
@@ -129,6 +144,7 @@ package protocol EventStore: Sendable {
     func input(of itemID: String, session id: String) async throws(EventLogError) -> ItemInput?
     func speech(of id: String) async throws(EventLogError) -> [String: ItemSpeech]
     func inputSizes(of id: String) async throws(EventLogError) -> [String: Int]
+    func request(_ key: RequestKey) async throws(EventLogError) -> RecordedRequest?
     func sessionsNeedingRecovery() async throws(EventLogError) -> [String]
     func sessionsOwingOutputs() async throws(EventLogError) -> [String]
     func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String]

@@ -7,19 +7,22 @@ package struct LogEntry: Sendable {
     /// Unix milliseconds.
     package var createdAtMilliseconds: Int
     package var changes: [ProjectionChange]
+    /// Steps of requests with an `Idempotency-Key` that the event answers; none without a `seq`.
+    package var answeredSteps: [StepID]
     /// The session's record as it is from now on; nil if it did not change.
     package var record: SessionRecord?
     /// Runs once on the writer's thread, after the event became visible or could not be stored. Must not block.
     package var released: (@Sendable (Result<Void, EventLogError>) -> Void)?
 
     package init(
-        seq: Int?, frame: [UInt8], createdAtMilliseconds: Int, changes: [ProjectionChange] = [], record: SessionRecord? = nil,
-        released: (@Sendable (Result<Void, EventLogError>) -> Void)? = nil
+        seq: Int?, frame: [UInt8], createdAtMilliseconds: Int, changes: [ProjectionChange] = [], answeredSteps: [StepID] = [],
+        record: SessionRecord? = nil, released: (@Sendable (Result<Void, EventLogError>) -> Void)? = nil
     ) {
         self.seq = seq
         self.frame = frame
         self.createdAtMilliseconds = createdAtMilliseconds
         self.changes = changes
+        self.answeredSteps = answeredSteps
         self.record = record
         self.released = released
     }

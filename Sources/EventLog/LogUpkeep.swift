@@ -24,9 +24,12 @@ final class LogUpkeep {
     private var oversizedKeys: Set<SessionKey> = []
     private var mayHaveExpired = false
     private var mustPurge = false
+    private var mayHaveOldRequests = false
 
     private static let rowsPerTurn = 500
     private static let sessionsPerTurn = 50
+    /// Each has one step, as a rule, and never more than a request has events.
+    private static let requestsPerTurn = 100
 
     init(configuration: EventLogConfiguration, cache: HistoryCache, logger: Logger, now: @escaping @Sendable () -> Int) {
         self.configuration = configuration
@@ -38,10 +41,11 @@ final class LogUpkeep {
     func schedule() {
         mayHaveExpired = true
         mustPurge = true
+        mayHaveOldRequests = true
         forgetDroppedWindows()
     }
 
-    var isDue: Bool { mustPurge || mayHaveExpired || !oversized.isEmpty }
+    var isDue: Bool { mustPurge || mayHaveExpired || mayHaveOldRequests || !oversized.isEmpty }
 
     func appended(to history: SessionHistory, _ settled: SessionHistory.Settled) {
         appends += 1
@@ -87,6 +91,10 @@ final class LogUpkeep {
                 for id in expired { cache.remove(id)?.shut(.sessionDeleted, endsReaders: true) }
                 mayHaveExpired = expired.count == Self.sessionsPerTurn
                 mustPurge = mustPurge || !expired.isEmpty
+            } else if mayHaveOldRequests {
+                mayHaveOldRequests = false
+                mayHaveOldRequests = try writer.store.forgetRequests(
+                    begunBefore: now() - Int(configuration.requestsKeptFor.components.seconds), limit: Self.requestsPerTurn)
             } else {
                 mustPurge = false
                 mustPurge = try writer.store.purgeTurn(maximumRows: Self.rowsPerTurn)

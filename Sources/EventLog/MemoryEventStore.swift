@@ -43,6 +43,7 @@ package final class MemoryEventStore: EventStore {
             forgottenOrder.append(id)
             if forgottenOrder.count > SessionQuery.forgottenPlaces { forgotten[forgottenOrder.removeFirst()] = nil }
         }
+        var requests = HeldRequests()
 
         func session(_ id: String) -> Session? { keys[id].flatMap { sessions[$0] } }
     }
@@ -72,6 +73,9 @@ package final class MemoryEventStore: EventStore {
                 let copies = Self.copiedInputs(write, state)
                 let speech = Self.copiedSpeech(write, state)
                 apply(write, copies, speech, to: &state.sessions[write.session])
+                if let event = write.event {
+                    for step in write.answeredSteps { state.requests.answer(step, seq: event.seq) }
+                }
             }
             return false
         }
@@ -175,6 +179,20 @@ package final class MemoryEventStore: EventStore {
     }
 
     package func purgeTurn(maximumRows: Int) throws(EventLogError) -> Bool { false }
+
+    package func begin(
+        _ step: StepID, mark: String, opening: RecordedRequest?, maximumRequests: Int
+    ) throws(EventLogError) -> Bool {
+        state.withLockedValue { $0.requests.begin(step, mark: mark, opening: opening, maximumRequests: maximumRequests) }
+    }
+
+    package func note(_ notes: [Int: [UInt8]], forgettingStepsFrom number: Int?, of request: RequestKey) throws(EventLogError) {
+        state.withLockedValue { $0.requests.note(notes, forgettingStepsFrom: number, of: request) }
+    }
+
+    package func forgetRequests(begunBefore seconds: Int, limit: Int) throws(EventLogError) -> Bool {
+        state.withLockedValue { $0.requests.forget(begunBefore: seconds, limit: limit) }
+    }
 
     package func probe() throws(EventLogError) {}
 
@@ -288,6 +306,10 @@ package final class MemoryEventStore: EventStore {
 
     package func inputSizes(of id: String) async throws(EventLogError) -> [String: Int] {
         state.withLockedValue { $0.session(id)?.inputs.sizes ?? [:] }
+    }
+
+    package func request(_ key: RequestKey) async throws(EventLogError) -> RecordedRequest? {
+        state.withLockedValue { $0.requests[key] }
     }
 
     package func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String] {

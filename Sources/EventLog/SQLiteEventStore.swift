@@ -119,7 +119,7 @@ package final class SQLiteEventStore: EventStore {
 
     // MARK: Writing
 
-    private func write<T>(_ body: (Database) throws -> T) throws(EventLogError) -> T {
+    func write<T>(_ body: (Database) throws -> T) throws(EventLogError) -> T {
         do {
             let value = try pool.write(body)
             log.withLockedValue { $0.isOutOfRoom = false }
@@ -171,6 +171,9 @@ package final class SQLiteEventStore: EventStore {
                     }
                 }
                 if let record = write.record { try record.update(write.session, db) }
+                if let event = write.event {
+                    for step in write.answeredSteps { try answer(step, seq: event.seq, db) }
+                }
             }
         }
     }

@@ -130,8 +130,9 @@ package final class SessionHistory: Sendable {
             return .success(
                 QueuedEntry(
                     history: self, attempt: state.attempt,
-                    write: StoreWrite(session: key, event: event, changes: entry.changes, record: entry.record), event: logged,
-                    bytes: bytes, released: entry.released))
+                    write: StoreWrite(
+                        session: key, event: event, changes: entry.changes, answeredSteps: entry.answeredSteps, record: entry.record),
+                    event: logged, bytes: bytes, released: entry.released))
         }
         switch queued {
         case .success(let entry): writer.enqueue(entry)

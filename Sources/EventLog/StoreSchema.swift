@@ -158,6 +158,28 @@ enum StoreSchema {
                     ) STRICT;
                     """)
         }
+        migrator.registerMigration("idempotency keys") { db in
+            try db.execute(
+                sql: """
+                    -- Requests with an Idempotency-Key. Keys rise with age, so the first and the last tell about how many there are.
+                    CREATE TABLE request (
+                        key INTEGER PRIMARY KEY,
+                        digest BLOB NOT NULL UNIQUE,
+                        fingerprint BLOB NOT NULL,
+                        created_at INTEGER NOT NULL
+                    ) STRICT;
+
+                    -- What such a request does once. An answer is an event of the session that the request is about.
+                    CREATE TABLE request_step (
+                        request INTEGER NOT NULL,
+                        number INTEGER NOT NULL,
+                        mark TEXT NOT NULL,
+                        answer_seq INTEGER,
+                        note BLOB,
+                        PRIMARY KEY (request, number)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
         migrator.registerMigration("webhooks") { db in
             try db.execute(
                 sql: """

@@ -14,6 +14,13 @@ package enum BridgeEventID {
         return callers.map { "\(own).\($0)" } ?? own
     }
 
+    /// What ``make(random:callers:)`` was given; nil if the id is not the bridge's.
+    package static func random(in eventID: String) -> UInt64? {
+        guard eventID.hasPrefix(prefix) else { return nil }
+        let hex = eventID.dropFirst(prefix.count).prefix(digits)
+        return hex.count == digits ? UInt64(hex, radix: 16) : nil
+    }
+
     /// The caller's id inside an id of the bridge's; nil if there is none or the id is not the bridge's.
     package static func callers(in eventID: String) -> String? {
         let own = prefix.utf8.count + digits

@@ -8,6 +8,8 @@ struct CommandBuilder {
     let machine: SessionStateMachine
     /// Which webhooks tools may have; nil: none.
     var rules: WebhookRules?
+    /// The bridge's ids on the command are made of it: who knows it can tell them again.
+    var mark = UInt64.random(in: .min ... .max)
 
     struct Prepared {
         var type: String
@@ -20,6 +22,7 @@ struct CommandBuilder {
     private static let maximumIDCharacters = 32
     /// Audio per append frame, whatever the caller sent.
     static let maximumAppendBytes = 256 << 10
+    static let maximumAppendCharacters = maximumAppendBytes / 3 * 4
 
     /// Upstream connections take no larger message.
     private static let maximumFrameBytes = 32 << 20
@@ -84,13 +87,13 @@ struct CommandBuilder {
     }
 
     private func newEventID(callers: JSON?) throws(SessionError) -> String {
-        guard let callers, !callers.isNull else { return BridgeEventID.make(random: .random(in: .min ... .max), callers: nil) }
+        guard let callers, !callers.isNull else { return BridgeEventID.make(random: mark, callers: nil) }
         guard let id = callers.string else { throw wrongType("event_id", "a string") }
         guard id.count <= BridgeEventID.maximumCallersCharacters else {
             throw SessionError(
                 .stringAboveMaxLength, "'event_id' is longer than \(BridgeEventID.maximumCallersCharacters) characters", param: "event_id")
         }
-        return BridgeEventID.make(random: .random(in: .min ... .max), callers: id)
+        return BridgeEventID.make(random: mark, callers: id)
     }
 
     private func createItem(_ event: JSON, _ eventID: String, _ firstID: CommandID) throws(SessionError) -> Prepared {
@@ -102,8 +105,7 @@ struct CommandBuilder {
             id = try shortID(given, "item.id")
             try machine.refuseDuplicate(itemID: id)
         } else {
-            let hex = String(UInt64.random(in: .min ... .max), radix: 16)
-            id = "item_rb" + String(repeating: "0", count: 16 - hex.count) + hex
+            id = Self.itemID(mark)
             splice.set("id", of: item, to: JSONValue.string(id).bytes)
         }
         var call: String?
@@ -117,6 +119,11 @@ struct CommandBuilder {
         prepared.commands[0].answersCall = answered
         if Self.holdsMedia(item) { prepared.commands[0].input = Array(item.lexeme) }
         return prepared
+    }
+
+    static func itemID(_ mark: UInt64) -> String {
+        let hex = String(mark, radix: 16)
+        return "item_rb" + String(repeating: "0", count: 16 - hex.count) + hex
     }
 
     /// Upstream does not give back the bytes of audio and images.
@@ -167,13 +174,13 @@ struct CommandBuilder {
             throw SessionError(.invalidAudio, "\(bytes) bytes are not whole \(format.bytesPerSample)-byte samples", param: "audio")
         }
         let name = ClientEventName.inputAudioBufferAppend.rawValue
-        let chunk = Self.maximumAppendBytes / 3 * 4
+        let chunk = Self.maximumAppendCharacters
         var commands: [Command] = []
         var start = text.startIndex
         while start < text.endIndex {
             let end = min(start + chunk, text.endIndex)
             var splice = JSONSplice(event)
-            let id = start == text.startIndex ? eventID : try newEventID(callers: event["event_id"])
+            let id = start == text.startIndex ? eventID : try CommandBuilder(machine: machine).newEventID(callers: event["event_id"])
             splice.set("event_id", of: event, to: JSONValue.string(id).bytes)
             splice.replace(audio, with: [UInt8(ascii: "\"")] + text[start..<end] + [UInt8(ascii: "\"")])
             commands.append(
@@ -194,7 +201,7 @@ struct CommandBuilder {
         let isOutOfBand = response?["conversation"]?.string == "none"
         if isOutOfBand { try machine.refuseOutOfBandUnlessSupported() }
         if rejectIfActive, !isOutOfBand { try machine.refuseSecondActiveResponse() }
-        let token = String(UInt64.random(in: .min ... .max), radix: 36)
+        let token = String(mark, radix: 36)
         let stamped: [UInt8]
         do throws(CorrelationToken.Refusal) {
             if let response, let alone = try? JSON.parse(Array(response.lexeme), maximumDepth: 256) {

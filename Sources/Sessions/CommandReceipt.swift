@@ -18,7 +18,7 @@ package struct CommandReceipt: Sendable {
     package let eventID: String
     package let type: String
     /// The id of the item it creates, deletes or cuts.
-    package let itemID: String?
+    package internal(set) var itemID: String?
     /// What `audio_end_ms` the caller gave, if it lay beyond the audio that was produced.
     package let clampedFrom: Int?
     /// Frames it was split into; 1 for all but large appends.
@@ -27,9 +27,17 @@ package struct CommandReceipt: Sendable {
     /// Fields of the caller's event that upstream was not sent, since its dialect has no counterpart.
     package var leftOut: [LeftOutField] = []
 
-    let writtenPromise: Promise<CommandOutcome>
-    let confirmedPromise: Promise<CommandOutcome>
-    let finishedPromise: Promise<CommandOutcome>
+    /// The steps of requests that it is; none if nobody asked for it to be done once. Several requests can wait for one response.
+    package var steps: [StepID] = []
+
+    /// Whether upstream may have got any of it.
+    package var wasSent: Bool { frames > 1 || sentPromise.isFulfilled }
+
+    /// It, or the last of its frames, is being handed to the socket; of a response, also the item that is added for it.
+    let sentPromise = Promise<Void>()
+    let writtenPromise = Promise<CommandOutcome>()
+    let confirmedPromise = Promise<CommandOutcome>()
+    let finishedPromise = Promise<CommandOutcome>()
 
     /// The (last) frame was handed to the upstream socket, or could not be. Nil after `limit`.
     package func written(within limit: Duration) async -> CommandOutcome? {

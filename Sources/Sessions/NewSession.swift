@@ -14,6 +14,8 @@ package struct NewSession: Sendable {
         }
     }
 
+    /// From ``SessionDirectory/newID()``; nil: one is made.
+    package var id: String?
     /// Nil: the upstream's default model.
     package var model: String?
     /// Nil: the upstream that lists the model, else the default one.

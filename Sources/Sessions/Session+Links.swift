@@ -142,7 +142,11 @@ extension Session {
     /// False if the link has ended. From here on upstream may have got it, whatever comes of it.
     private func isSending(_ message: SessionStateMachine.Outgoing, on id: LinkID) -> Bool {
         guard isCurrent(id) else { return false }
-        if case .command(let command) = message { machine.sending(command.id, on: id) }
+        if case .command(let command) = message {
+            machine.sending(command.id, on: id)
+            let isFirstItem = machine.responses.adding?.item?.id == command.id
+            receipts[isFirstItem ? machine.responses.adding?.id ?? command.id : command.id]?.sentPromise.fulfil(())
+        }
         return true
     }
 

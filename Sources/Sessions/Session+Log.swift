@@ -6,19 +6,24 @@ import Realtime
 extension Session {
     /// One event for the log; whom it answers is told once it is committed, so that a 2xx can always be read back.
     func enqueue(_ append: SessionStateMachine.Append) {
+        var steps: [StepID] = []
         var answered: [(receipt: CommandReceipt, stage: ReplyMatcher.Stage)] = []
         for answer in append.answers {
             guard let receipt = receipts[answer.command] else { continue }
             answered.append((receipt, answer.stage))
             let isRunningResponse = answer.stage == .confirmed && receipt.type == ClientEventName.responseCreate.rawValue
             if !isRunningResponse { receipts[answer.command] = nil }
+            // What ends a response is found by the response; what answers the command is that it was created.
+            let isEndOfResponse = answer.stage == .finished && receipt.type == ClientEventName.responseCreate.rawValue
+            if !isEndOfResponse { steps += receipt.steps }
         }
         let position = history.position(ofSeq: append.seq)
         let event = append.event
         let settled = answered
         history.append(
             LogEntry(
-                seq: append.seq, frame: append.frame, createdAtMilliseconds: Self.wallClock, changes: append.changes, record: append.record
+                seq: append.seq, frame: append.frame, createdAtMilliseconds: Self.wallClock, changes: append.changes,
+                answeredSteps: steps, record: append.record
             ) { [weak self, tasks] result in
                 if case .failure = result, let self { tasks.add { await self.storeFailed() } }
                 for (receipt, stage) in settled { receipt.settle(stage, event, position, result) }
@@ -44,7 +49,7 @@ extension CommandReceipt {
         finishedPromise.fulfil(outcome)
     }
 
-    fileprivate func settle(
+    func settle(
         _ stage: ReplyMatcher.Stage, _ event: ServerEvent?, _ position: EventPosition, _ stored: Result<Void, EventLogError>
     ) {
         guard case .success = stored, let event else {

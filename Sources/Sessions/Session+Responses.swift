@@ -26,17 +26,19 @@ extension Session {
     /// - Parameters:
     ///   - response: a `response.create`, in upstream's dialect.
     ///   - item: a `conversation.item.create`.
+    ///   - step: what all of it is remembered as; see ``submit(_:by:rejectIfActive:as:)``.
     /// - Throws: what was wrong with it, `.responseActive`, or `.responseQueueFull`; then nothing was sent.
     package func ask(
-        for response: JSON, after item: JSON?, ifActive: IfActive, by caller: Caller
+        for response: JSON, after item: JSON?, ifActive: IfActive, by caller: Caller, as step: CommandStep? = nil
     ) async throws(SessionError) -> AskedResponse {
+        if let step, step.wasBegun { return try await asked(for: response, after: item, begunAs: step) }
         try await admit()
         let first = nextCommand
-        let planned = try commandBuilder.plan(response, after: item, ifActive: ifActive, firstID: first)
+        let planned = try builder(for: step).plan(response, after: item, ifActive: ifActive, firstID: first)
         let actions = try machine.take(planned, at: Self.now)
         nextCommand = first + 3
         adopt(caller)
-        let receipt = CommandReceipt(planned.create, itemID: planned.itemID)
+        let receipt = CommandReceipt(planned.create, itemID: planned.itemID, as: step)
         receipts[planned.id] = receipt
         var removal: CommandReceipt?
         if let command = planned.removal {
@@ -61,23 +63,33 @@ extension Session {
     /// - Parameters:
     ///   - playedMilliseconds: how much of the item was heard; nil: nothing is cut. More than was produced is all of it.
     ///   - itemID: nil: the last answer with sound.
+    ///   - steps: what the stop and the cut are remembered as; see ``submit(_:by:rejectIfActive:as:)``.
     /// - Throws: `.itemNotFound`, or `.invalidValue` for an item that is no answer; then nothing was sent.
     package func interrupt(
-        playedMilliseconds: Int?, itemID: String?, by caller: Caller
+        playedMilliseconds: Int?, itemID: String?, by caller: Caller, as steps: [CommandStep] = []
     ) async throws(SessionError) -> Interruption {
+        if steps.first?.wasBegun == true {
+            return Interruption(
+                cancel: try await receipt(of: .responseCancel, begunAs: steps[0]),
+                cut: playedMilliseconds == nil ? nil : try await receipt(of: .conversationItemTruncate, begunAs: steps[1]))
+        }
         try await admit()
         if let itemID { try machine.refuseCut(of: itemID) }
         adopt(caller)
         let first = nextCommand
         var cut: PlannedCut?
-        if let playedMilliseconds { cut = PlannedCut(id: first + 1, playedMilliseconds: playedMilliseconds, itemID: itemID) }
-        let step = try machine.interrupt(first, cutting: cut, at: Self.now)
+        if let playedMilliseconds {
+            cut = PlannedCut(
+                id: first + 1, eventID: BridgeEventID.make(random: builder(for: steps.last).mark, callers: nil),
+                playedMilliseconds: playedMilliseconds, itemID: itemID)
+        }
+        let step = try machine.interrupt(first, mark: builder(for: steps.first).mark, cutting: cut, at: Self.now)
         nextCommand = first + 2
-        let cancel = step.cancel.map { CommandReceipt($0, itemID: nil) }
+        let cancel = step.cancel.map { CommandReceipt($0, itemID: nil, as: steps.first) }
         receipts[first] = cancel
         var cutting: CommandReceipt?
         if let cut, step.isCutPlanned {
-            cutting = CommandReceipt(cutting: cut)
+            cutting = CommandReceipt(cutting: cut, as: steps.last)
             receipts[cut.id] = cutting
         }
         act(step.actions)
@@ -86,16 +98,16 @@ extension Session {
 }
 
 extension CommandReceipt {
-    fileprivate init(_ command: Command, itemID: String?) {
+    fileprivate init(_ command: Command, itemID: String?, as step: CommandStep? = nil) {
         self.init(
             eventID: command.event.eventID, type: command.event.name, itemID: itemID, clampedFrom: nil, frames: 1,
-            writtenPromise: Promise(), confirmedPromise: Promise(), finishedPromise: Promise())
+            steps: step.map { [$0.id] } ?? [])
     }
 
-    fileprivate init(cutting cut: PlannedCut) {
+    fileprivate init(cutting cut: PlannedCut, as step: CommandStep?) {
         self.init(
             eventID: cut.eventID, type: ClientEventName.conversationItemTruncate.rawValue, itemID: cut.itemID, clampedFrom: nil, frames: 1,
-            writtenPromise: Promise(), confirmedPromise: Promise(), finishedPromise: Promise())
+            steps: step.map { [$0.id] } ?? [])
     }
 }
 
@@ -109,13 +121,20 @@ extension CommandBuilder {
         let prepared = try build(response, firstID: firstID + 1, rejectIfActive: ifActive == .reject)
         var planned = PlannedResponse(create: prepared.commands[0], ifActive: ifActive)
         guard let item else { return planned }
-        let addition = try build(item, firstID: firstID, rejectIfActive: false)
+        let addition = try next.build(item, firstID: firstID, rejectIfActive: false)
         guard let itemID = addition.itemID else { return planned }
         planned.item = addition.commands[0]
-        let eventID = BridgeEventID.make(random: .random(in: .min ... .max), callers: nil)
+        let eventID = BridgeEventID.make(random: next.next.mark, callers: nil)
         planned.removal = Command(
             id: firstID + 2, kind: .itemDelete(itemID: itemID),
             event: ClientEvent(.conversationItemDelete, eventID: eventID, [("item_id", .string(itemID))]))
         return planned
+    }
+
+    /// For a command that goes with this one's.
+    var next: CommandBuilder {
+        var next = self
+        next.mark &+= 1
+        return next
     }
 }

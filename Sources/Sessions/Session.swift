@@ -117,73 +117,29 @@ package actor Session {
     /// - Parameters:
     ///   - event: an object with a string `type`, in upstream's dialect.
     ///   - rejectIfActive: refuse a `response.create` while a response runs, instead of leaving that to upstream.
+    ///   - step: what it is remembered as; begun already. The event that answers the command answers the step in the same commit.
     /// - Throws: what was wrong with it; then nothing was sent.
     package func submit(
-        _ event: JSON, by caller: Caller, rejectIfActive: Bool = false
+        _ event: JSON, by caller: Caller, rejectIfActive: Bool = false, as step: CommandStep? = nil
     ) async throws(SessionError) -> CommandReceipt {
+        if let step, step.wasBegun { return try await receipt(of: event, begunAs: step) }
         try await admit()
-        return try take(try commandBuilder.build(event, firstID: nextCommand, rejectIfActive: rejectIfActive), by: caller)
+        let prepared = try builder(for: step).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
+        return try take(prepared, as: step, by: caller)
     }
 
-    /// Gives a function call its output, and has a response asked for once every call of the same turn has its own.
-    ///
-    /// The turn goes on whether or not anybody still waits. It waits for a response in progress to end.
-    /// - Parameters:
-    ///   - output: the `conversation.item.create`, in upstream's dialect.
-    ///   - goingOn: false leaves asking for the response to others.
-    /// - Returns: the item's receipt, and the response's if one is to be asked for; outputs of one turn have the same.
-    /// - Throws: `.callNotFound`, `.callAlreadyAnswered`, and what ``submit(_:by:rejectIfActive:)`` throws.
-    package func answer(
-        call: String, with output: JSON, goingOn: Bool, by caller: Caller
-    ) async throws(SessionError) -> (output: CommandReceipt, response: CommandReceipt?) {
-        try await admit()
-        guard let turn = machine.projection.turn(ofCall: call) else {
-            throw SessionError(.callNotFound, "there is no function call '\(call.prefix(64))' in this session")
-        }
-        do throws(SessionError) {
-            try machine.refuseSecondAnswer(toCall: call)
-        } catch {
-            throw SessionError(error.code, error.message)
-        }
-        guard goingOn else {
-            let prepared = try commandBuilder.build(output, firstID: nextCommand, rejectIfActive: false)
-            return (try take(prepared, by: caller), nil)
-        }
-        guard machine.turns.request(of: turn) != nil || machine.turns.waiting.count < ToolTurns.maximumWaiting else {
-            throw SessionError(
-                .tooManyCommands, "\(ToolTurns.maximumWaiting) turns of this session already wait for outputs of their calls")
-        }
-        // Before the output is sent, so that nothing can be refused any more once it is.
-        let request = try commandBuilder.build(Self.responseCreate, firstID: nextCommand, rejectIfActive: false)
-        let prepared = try commandBuilder.build(output, firstID: nextCommand + 1, rejectIfActive: false)
-        let taken = try take(prepared, by: caller)
-        let command = machine.turns.request(of: turn) ?? request.commands[0]
-        let response = receipts[command.id] ?? receipt(for: request)
-        receipts[command.id] = response
-        machine.turns.add(call, to: turn, request: command)
-        return (taken, response)
+    /// - Parameter step: of a request that is carried out once; the command's ids tell it.
+    func builder(for step: CommandStep?) -> CommandBuilder {
+        var builder = CommandBuilder(machine: machine, rules: webhooks?.rules)
+        if let step { builder.mark = step.mark }
+        return builder
     }
 
-    private static let responseCreate: JSON = {
-        guard let event = try? JSON.parse(#"{"type":"response.create"}"#) else { preconditionFailure("no JSON") }
-        return event
-    }()
-
-    /// What the response after a call's output waits for: ids of calls of the same turn that have none, else that of the response in
-    /// progress. Empty if it waits for nothing.
-    package func waitedFor(afterCall call: String) -> [String] {
-        let calls = callsWaitedFor(afterCall: call)
-        return calls.isEmpty ? [machine.projection.activeResponse?.id].compactMap { $0 } : calls
-    }
-
-    /// Calls of the same turn that have no output.
-    package func callsWaitedFor(afterCall call: String) -> [String] { machine.callsWaitedFor(afterCall: call) }
-
-    var commandBuilder: CommandBuilder { CommandBuilder(machine: machine, rules: webhooks?.rules) }
-
-    private func take(_ prepared: CommandBuilder.Prepared, by caller: Caller) throws(SessionError) -> CommandReceipt {
+    func take(
+        _ prepared: CommandBuilder.Prepared, as step: CommandStep?, by caller: Caller
+    ) throws(SessionError) -> CommandReceipt {
         adopt(caller)
-        let receipt = receipt(for: prepared)
+        let receipt = receipt(for: prepared, as: step)
         for command in prepared.commands {
             let actions = try machine.take(command, at: Self.now)
             nextCommand = command.id + 1
@@ -209,11 +165,10 @@ package actor Session {
     /// A session that was found in the store has no credential in memory; the next caller's serves.
     func adopt(_ caller: Caller) { bearer = caller.bearer ?? bearer }
 
-    private func receipt(for prepared: CommandBuilder.Prepared) -> CommandReceipt {
+    func receipt(for prepared: CommandBuilder.Prepared, as step: CommandStep?) -> CommandReceipt {
         CommandReceipt(
             eventID: prepared.commands[prepared.commands.count - 1].event.eventID, type: prepared.type, itemID: prepared.itemID,
-            clampedFrom: prepared.clampedFrom, frames: prepared.commands.count, writtenPromise: Promise(), confirmedPromise: Promise(),
-            finishedPromise: Promise())
+            clampedFrom: prepared.clampedFrom, frames: prepared.commands.count, steps: step.map { [$0.id] } ?? [])
     }
 
     /// Takes back a command that still waits for a connection or for its turn, since its caller waits no longer.

@@ -202,8 +202,17 @@ package actor SessionDirectory {
         _ = try await reading { () async throws(EventLogError) in try await self.log.deleteSession(id) }
     }
 
-    /// Stops: no new sessions, responses in progress, and webhooks that are called, may end within the limit, then every session gives its connection back and is
-    /// `suspended`. Returns when that is stored.
+    /// Makes a session not exist of which nobody was told: its creation was cut off. One that is not there is fine.
+    package func discard(_ id: String) async throws(SessionError) {
+        // In the store it may be connecting, and is nobody's then.
+        let session = try await reading { () async throws(EventLogError) in try await self.load(id) }
+        try await session?.close(reason: "deleted")
+        sessions[id] = nil
+        _ = try await reading { () async throws(EventLogError) in try await self.log.deleteSession(id) }
+    }
+
+    /// Stops: no new sessions, responses in progress, and webhooks that are called, may end within the limit, then every session gives its
+    /// connection back and is `suspended`. Returns when that is stored.
     package func stop(within limit: Duration) async {
         isStopping = true
         let deadline = ContinuousClock.now + limit
@@ -240,7 +249,7 @@ package actor SessionDirectory {
     ) async throws(EventLogError) -> Session {
         let own = update?.event["session"]
         var record = SessionRecord(
-            id: Self.newID(), owner: caller.owner, createdAt: Int(Date().timeIntervalSince1970), model: model,
+            id: new.id ?? Self.newID(), owner: caller.owner, createdAt: Int(Date().timeIntervalSince1970), model: model,
             dialect: new.dialect, upstreamName: upstream.name, status: .connecting, metadata: new.metadata,
             settings: new.settings.json, upstreamDialect: upstream.dialect)
         record.expiresAt = new.settings.maxDuration.map { record.createdAt + $0 }
@@ -397,7 +406,7 @@ package actor SessionDirectory {
     }
 
     /// 128 random bits: an id cannot be guessed, though it is no credential.
-    private static func newID() -> String {
+    package static func newID() -> String {
         let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
         return "rts_" + String((0..<25).map { _ in digits[Int.random(in: 0..<36)] })
     }

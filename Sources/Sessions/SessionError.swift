@@ -30,6 +30,8 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case sessionLimit = "session_limit_exceeded"
         case storeUnavailable = "store_unavailable"
         case shuttingDown = "shutting_down"
+        // It was sent by an earlier request, in another run or on a connection that is lost.
+        case outcomeUnknown = "idempotency_outcome_unknown"
         // Upstream's answer, or none.
         /// An `error` event for this command; ``upstream`` has it.
         case refusedByUpstream = "refused_by_upstream"

@@ -4,7 +4,7 @@ import Realtime
 /// The cut of an answer at what was heard of it, to be made once the response that speaks it has ended.
 struct PlannedCut: Equatable, Sendable {
     let id: CommandID
-    let eventID = BridgeEventID.make(random: .random(in: .min ... .max), callers: nil)
+    var eventID = BridgeEventID.make(random: .random(in: .min ... .max), callers: nil)
     let playedMilliseconds: Int
     /// Nil: the last answer with sound, of the response that was stopped if one was.
     let itemID: String?
@@ -13,12 +13,14 @@ struct PlannedCut: Equatable, Sendable {
 // Stopping an answer and cutting it at what was heard, in this order: before its response has ended, upstream may add to the item.
 extension SessionStateMachine {
     /// Stops the response in progress, or one that was asked for, and cuts what was said.
-    /// - Parameter id: of the cancel.
+    /// - Parameters:
+    ///   - id: of the cancel.
+    ///   - mark: what its `event_id` is made of.
     /// - Returns: the cancel, if there is something to stop; and whether a cut is on its way or follows it.
     mutating func interrupt(
-        _ id: CommandID, cutting cut: PlannedCut?, at now: Int
+        _ id: CommandID, mark: UInt64, cutting cut: PlannedCut?, at now: Int
     ) throws(SessionError) -> (cancel: Command?, isCutPlanned: Bool, actions: [Action]) {
-        if let cancel = cancelOfActive(id: id) {
+        if let cancel = cancelOfActive(id: id, mark: mark) {
             let actions = try take(cancel, at: now)
             cuts[id] = cut
             return (cancel, cut != nil, actions)
@@ -43,11 +45,11 @@ extension SessionStateMachine {
     }
 
     /// The cancel of the response in progress, or of one that was asked for; nil if there is neither.
-    private func cancelOfActive(id: CommandID) -> Command? {
+    private func cancelOfActive(id: CommandID, mark: UInt64) -> Command? {
         let active = projection.activeResponse?.id
         guard active != nil || unanswered.contains(where: { $0.kind.isCreationInConversation }) else { return nil }
         let event = ClientEvent(
-            .responseCancel, eventID: BridgeEventID.make(random: .random(in: .min ... .max), callers: nil),
+            .responseCancel, eventID: BridgeEventID.make(random: mark, callers: nil),
             active.map { [("response_id", .string($0))] } ?? [])
         return Command(id: id, kind: .responseCancel(responseID: active), event: event)
     }

@@ -78,6 +78,7 @@ struct ReadmeTests {
         ("queue", [#""status":"queued""#, #""output_text":"me first""#]),
         ("interrupt", [#""object":"realtime.interruption""#, #""status":"cancelled""#, #""audio_end_ms":"#]),
         ("replay", ["204"]),
+        ("repeat", ["HTTP/1.1 201", "idempotent-replayed: true", "Two coffees, please"]),
         ("list", [#""object":"list""#, #""room":"kitchen""#, "Say good morning", #""status":"cancelled""#, #""has_more":true"#]),
         ("fork", [#""status":"active""#, #""room":"garden""#]),
         ("settings", [#""idle_timeout":600"#, #""max_duration":7200"#, #""on_last_viewer_gone":"cancel""#]),

@@ -30,7 +30,14 @@ import Testing
         #expect((route.body != .none) == documented.hasBody)
         #expect((route.access == .caller) == documented.needsKey)
         #expect(route.honoursPrefer == documented.names(in: "header").contains("Prefer"))
+        #expect(route.takesKey == documented.names(in: "header").contains("Idempotency-Key"))
+        #expect(route.takesKey == documented.statuses.contains("422"))
         #expect(documented.statuses.isSuperset(of: ["400", "500"]))
+    }
+
+    /// Whoever repeats a POST by itself must not have to know which.
+    @Test func everyPostTakesAKey() {
+        #expect(RouteTable.routes.filter { $0.takesKey != ($0.method == .post) }.map(\.operation) == [])
     }
 
     /// What a status is for is written once; a route that names it means that.

@@ -71,6 +71,16 @@ final class InterceptedStore: EventStore {
         try base.forgetSessions(endedBefore: seconds, limit: limit)
     }
     func purgeTurn(maximumRows: Int) throws(EventLogError) -> Bool { try base.purgeTurn(maximumRows: maximumRows) }
+    func begin(_ step: StepID, mark: String, opening: RecordedRequest?, maximumRequests: Int) throws(EventLogError) -> Bool {
+        try base.begin(step, mark: mark, opening: opening, maximumRequests: maximumRequests)
+    }
+    func note(_ notes: [Int: [UInt8]], forgettingStepsFrom number: Int?, of request: RequestKey) throws(EventLogError) {
+        try base.note(notes, forgettingStepsFrom: number, of: request)
+    }
+    func forgetRequests(begunBefore seconds: Int, limit: Int) throws(EventLogError) -> Bool {
+        try base.forgetRequests(begunBefore: seconds, limit: limit)
+    }
+    func request(_ key: RequestKey) async throws(EventLogError) -> RecordedRequest? { try await base.request(key) }
     func probe() throws(EventLogError) {
         let intercept = beforeCommit.withLockedValue { $0 }
         try intercept([])
@@ -155,13 +165,14 @@ extension SessionHistory {
     /// Appends and waits until it is visible or refused.
     @discardableResult
     func commit(
-        _ seq: Int?, _ frame: [UInt8]? = nil, changes: [ProjectionChange] = [], record: SessionRecord? = nil
+        _ seq: Int?, _ frame: [UInt8]? = nil, changes: [ProjectionChange] = [], answering steps: [StepID] = [],
+        record: SessionRecord? = nil
     ) async -> Result<Void, EventLogError> {
         await withCheckedContinuation { continuation in
             append(
                 LogEntry(
                     seq: seq, frame: seq.map { frame ?? Self.frame($0) } ?? [], createdAtMilliseconds: 1000 + (seq ?? 0),
-                    changes: changes, record: record, released: { continuation.resume(returning: $0) }))
+                    changes: changes, answeredSteps: steps, record: record, released: { continuation.resume(returning: $0) }))
         }
     }
 

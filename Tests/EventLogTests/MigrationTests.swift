@@ -118,6 +118,10 @@ struct MigrationTests {
         #expect(try await log.input(of: "i", session: "rts_1") == .audio([1], format: "f"))
         #expect(try await log.sessionsExpired(by: 100, limit: 10) == ["rts_1"])
         #expect(try await log.storedSession("rts_1")?.record == record)
+        let request = RequestKey(digest: [1])
+        #expect(try await log.request(request) == nil)
+        #expect(try await log.begin(StepID(request: request, number: 0), mark: "m", opening: [1]))
+        #expect(try await log.request(request)?.steps.map(\.mark) == ["m"])
         #expect(try await log.sessions(SessionQuery(owner: .any)).summaries.map(\.record.id) == ["rts_2", "rts_1"])
         await log.close()
 

@@ -79,7 +79,7 @@ struct MachineDriver {
     mutating func interrupt(played: Int? = nil, item: String? = nil) throws -> (cancel: CommandID?, cut: CommandID?) {
         let id = next
         let cut = played.map { PlannedCut(id: id + 1, playedMilliseconds: $0, itemID: item) }
-        let step = try machine.interrupt(id, cutting: cut, at: now)
+        let step = try machine.interrupt(id, mark: 7, cutting: cut, at: now)
         next += 2
         act(step.actions)
         return (step.cancel?.id, step.isCutPlanned ? cut?.id : nil)

@@ -15,6 +15,7 @@ struct APIError: Error, Sendable, Equatable {
         case payloadTooLarge = 413
         case unsupportedMediaType = 415
         case rangeNotSatisfiable = 416
+        case unprocessable = 422
         case tooManyRequests = 429
         case internalError = 500
         case badGateway = 502
@@ -83,7 +84,7 @@ extension APIError.Status {
     fileprivate var type: String {
         switch self {
         case .badRequest, .unauthorized, .notFound, .methodNotAllowed, .requestTimeout, .conflict, .gone, .payloadTooLarge,
-            .unsupportedMediaType, .rangeNotSatisfiable:
+            .unsupportedMediaType, .rangeNotSatisfiable, .unprocessable:
             "invalid_request_error"
         case .forbidden: "permission_error"
         case .tooManyRequests: "rate_limit_error"

@@ -34,7 +34,8 @@ enum ErrorTable {
             return made(.notFound)
         case .invalidValue, .missingRequiredParameter, .stringAboveMaxLength, .invalidAudio, .unknownUpstream:
             return made(.badRequest)
-        case .duplicateItem, .callAlreadyAnswered, .responseActive, .cancelNotActive, .upstreamDialectChanged:
+        case .duplicateItem, .callAlreadyAnswered, .responseActive, .cancelNotActive, .upstreamDialectChanged,
+            .outcomeUnknown:
             return made(.conflict, .never)
         case .sessionClosed, .sessionFailed:
             return made(.gone)

@@ -11,6 +11,8 @@ struct APICall: Sendable {
     let caller: Caller
     let prefer: Prefer
     let body: BodyReader
+    /// What was and is done of it, if it has an `Idempotency-Key`.
+    var once: IdempotentRequest?
 
     init(head: RequestHead, route: Route, parameters: [String: String], caller: Caller, body: BodyReader) {
         self.head = head

@@ -73,12 +73,7 @@ struct Admission: Sendable {
     }
 
     private func checkBody(_ head: RequestHead, _ route: Route) throws(APIError) {
-        if route.method == .post || route.method == .put, head.headers["idempotency-key"] != nil {
-            // Ignoring it would let the caller believe that a repetition is safe.
-            throw APIError(
-                .badRequest, code: "idempotency_not_available", "Idempotency-Key is not available yet; send the request without it.",
-                param: "Idempotency-Key")
-        }
+        try IdempotencyKey.check(head, route)
         guard route.body != .none, head.hasBody else { return }
         let type = head.headers["content-type"].map(ContentType.init)
         let isSound = route.body == .jsonOrSound ? try SoundType(type) != .json : false

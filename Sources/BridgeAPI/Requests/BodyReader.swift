@@ -36,6 +36,7 @@ final class BodyReader: Sendable {
     private let budget: BodyBudget
     private let limitBytes: Int
     private let takenBytes = NIOLockedValueBox(0)
+    private let kept = NIOLockedValueBox<[UInt8]?>(nil)
 
     init(limitBytes: Int, budget: BodyBudget, body: RequestBody) {
         self.limitBytes = limitBytes
@@ -48,11 +49,15 @@ final class BodyReader: Sendable {
     }
 
     /// What has arrived since the last call; nil at the end. Not counted against the budget: for what is passed on as it comes.
-    func next() async throws(RequestBodyError) -> [UInt8]? { try await body.next() }
+    func next() async throws(RequestBodyError) -> [UInt8]? {
+        if let whole = kept.withLockedValue({ $0.take() }) { return whole }
+        return try await body.next()
+    }
 
-    /// The whole body. To be called once.
+    /// The whole body. To be called once, or again after ``keep(_:)``.
     /// - Parameter beginning: what was read of it by ``next()``.
     func collect(after beginning: [UInt8] = []) async throws -> [UInt8] {
+        if let whole = kept.withLockedValue({ $0.take() }) { return beginning + whole }
         var whole = beginning
         guard whole.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }
         try take(whole.count)
@@ -63,6 +68,11 @@ final class BodyReader: Sendable {
         }
         try take(Self.bytesPerValue * min(Self.mostValues, Self.values(in: whole)))
         return whole
+    }
+
+    /// Puts back what was collected, for the next one to ask.
+    func keep(_ whole: [UInt8]) {
+        kept.withLockedValue { $0 = whole }
     }
 
     private func take(_ bytes: Int) throws(APIError) {

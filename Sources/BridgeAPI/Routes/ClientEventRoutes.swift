@@ -59,7 +59,8 @@ enum ClientEventRoutes {
         case .receipt(let receipt):
             let left = max(.zero, deadline - .now)
             let isAsync = commands.call.prefer.isAsync
-            switch isAsync ? await receipt.written(within: left) : await receipt.confirmed(within: left) {
+            let outcome = isAsync ? await receipt.written(within: left) : await receipt.confirmed(within: left)
+            switch commands.noted(outcome, of: receipt) {
             case .confirmed(let event, _) where !isAsync:
                 commands.api.metrics.command(receipt.type, .confirmed)
                 return confirmed(receipt, event, commands)

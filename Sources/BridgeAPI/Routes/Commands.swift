@@ -47,44 +47,83 @@ struct Commands: Sendable {
     /// - Parameter event: in the caller's dialect.
     func submit(_ event: JSON, rejectIfActive: Bool = false) async throws -> CommandReceipt {
         let translation = ClientEventTranslation(event, from: view, voiceDetection: await session.voiceDetectionType)
-        do {
-            var receipt = try await session.submit(translation.event, by: submitter, rejectIfActive: rejectIfActive)
-            receipt.leftOut = translation.leftOut
-            return receipt
-        } catch {
-            api.metrics.command(event["type"]?.string, .refused)
-            throw error
+        var receipt = try await once(event["type"]?.string) { steps throws(SessionError) in
+            try await session.submit(translation.event, by: submitter, rejectIfActive: rejectIfActive, as: steps.first)
         }
+        receipt.leftOut = translation.leftOut
+        return receipt
     }
 
     /// Asks for a response, now or when its turn comes.
     func ask(for asked: NewResponse) async throws -> AskedResponse {
         let translation = ClientEventTranslation(asked.event, from: view)
-        do {
-            let item = asked.firstItem.map { ClientEventTranslation($0, from: view).event }
-            var response = try await session.ask(for: translation.event, after: item, ifActive: asked.ifActive, by: submitter)
-            response.response.leftOut = translation.leftOut
-            return response
-        } catch {
-            api.metrics.command(ClientEventName.responseCreate.rawValue, .refused)
-            throw error
+        let item = asked.firstItem.map { ClientEventTranslation($0, from: view).event }
+        var response = try await once(ClientEventName.responseCreate.rawValue) { steps throws(SessionError) in
+            try await session.ask(for: translation.event, after: item, ifActive: asked.ifActive, by: submitter, as: steps.first)
         }
+        response.response.leftOut = translation.leftOut
+        return response
     }
 
     /// Gives a function call its output.
     /// - Parameter output: the `conversation.item.create`, in the caller's dialect.
     func answer(call id: String, with output: JSON, goingOn: Bool) async throws -> (output: CommandReceipt, response: CommandReceipt?) {
         let event = ClientEventTranslation(output, from: view).event
+        return try await once(ClientEventName.conversationItemCreate.rawValue, steps: 2) { steps throws(SessionError) in
+            try await session.answer(call: id, with: event, goingOn: goingOn, by: submitter, as: steps)
+        }
+    }
+
+    func interrupt(playedMilliseconds: Int?, itemID: String?) async throws -> Interruption {
+        try await once(ClientEventName.responseCancel.rawValue, steps: 2) { steps throws(SessionError) in
+            let interruption = try await session.interrupt(
+                playedMilliseconds: playedMilliseconds, itemID: itemID, by: submitter, as: steps)
+            // Nothing was stopped, and nothing will be by a repetition.
+            if interruption.cancel == nil, let step = steps.first { call.once?.note(.accepted, of: step.id) }
+            if interruption.cut == nil, let step = steps.last { call.once?.note(.accepted, of: step.id) }
+            return interruption
+        }
+    }
+
+    /// Gives the session commands, as steps of the request if it has an `Idempotency-Key`: what was begun by an earlier request is not
+    /// begun again, and the session then gives the receipts that it gave.
+    private func once<Taken>(
+        _ type: String?, steps count: Int = 1, _ take: ([CommandStep]) async throws(SessionError) -> Taken
+    ) async throws -> Taken {
+        var steps: [CommandStep] = []
         do {
-            return try await session.answer(call: id, with: event, goingOn: goingOn, by: submitter)
+            if let request = call.once { for _ in 0..<count { steps.append(try await Self.nextStep(of: request)) } }
+            return try await take(steps)
         } catch {
-            api.metrics.command(ClientEventName.conversationItemCreate.rawValue, .refused)
+            api.metrics.command(type, .refused)
+            if let error = error as? SessionError { for step in steps { call.once?.note(.refused(error), of: step.id) } }
             throw error
         }
     }
 
-    func interrupt(playedMilliseconds: Int?, itemID: String?) async throws(SessionError) -> Interruption {
-        try await session.interrupt(playedMilliseconds: playedMilliseconds, itemID: itemID, by: submitter)
+    /// - Throws: what the step was refused with.
+    private static func nextStep(of request: IdempotentRequest) async throws -> CommandStep {
+        switch try await request.next(mark: CommandStep.newMark()) {
+        case .begun(_, _, .refused(let error)): throw error
+        case .begun(let id, let mark, let note): CommandStep(id: id, mark: mark, wasBegun: true, wasAccepted: note == .accepted)
+        case .new(let id, let mark): CommandStep(id: id, mark: mark)
+        }
+    }
+
+    /// Remembers what no event will tell of a command: that its caller was told that it was sent, or that it never was.
+    func noted(_ outcome: CommandOutcome?, of receipt: CommandReceipt) -> CommandOutcome? {
+        switch outcome {
+        case .accepted: for step in receipt.steps { call.once?.note(.accepted, of: step) }
+        case .failed(let error) where !receipt.wasSent: for step in receipt.steps { call.once?.note(.refused(error), of: step) }
+        case .confirmed, .failed, nil: break
+        }
+        return outcome
+    }
+
+    /// What was sent for a command that was not carried out has been taken back: as if nothing had been sent.
+    func undone(_ receipt: CommandReceipt) async {
+        guard case .failed(let error) = await receipt.confirmed(within: .zero), error.upstream == nil else { return }
+        call.once?.undone(receipt.steps)
     }
 
     /// Submits and waits as the caller prefers.
@@ -130,7 +169,7 @@ struct Commands: Sendable {
     private func read(
         _ outcome: CommandOutcome?, _ receipt: CommandReceipt, orLate late: Result?, isFinal: Bool = true
     ) throws(APIError) -> Result {
-        switch outcome {
+        switch noted(outcome, of: receipt) {
         case .confirmed(let event, let position):
             api.metrics.command(receipt.type, .confirmed)
             return isFinal ? .confirmed(event, position) : .accepted

@@ -52,7 +52,7 @@ enum FunctionCallRoutes {
     ) async throws -> (response: JSONValue, waitsFor: [String]) {
         let missing = await commands.session.callsWaitedFor(afterCall: call)
         guard missing.isEmpty else { return (.null, missing) }
-        switch await receipt.confirmed(within: limit) {
+        switch commands.noted(await receipt.confirmed(within: limit), of: receipt) {
         case .confirmed(let created, _):
             let object = created.json["response"].map { Array($0.lexeme) } ?? Array("null".utf8)
             return (ResponseView.value(object, in: commands.view), [])

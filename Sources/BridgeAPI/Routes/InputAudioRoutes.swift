@@ -13,6 +13,11 @@ enum InputAudioRoutes {
             beginning = try await Self.beginning(of: call.body)
             type = try SoundType(beginning: beginning)
         }
+        if call.once != nil {
+            guard type == .json else { throw IdempotencyKey.sound }
+            let detection = await commands.session.voiceDetection
+            guard !ending.commits || detection == .off else { throw IdempotencyKey.voiceDetection }
+        }
         let appended =
             type == .json
             ? try await appendJSON(commands, beginning) : try await appendSound(commands, type, beginning)

@@ -37,7 +37,7 @@ enum ResponseRoutes {
         } catch {
             seat?.leave()
             guard let removal = response.removal else { throw error }
-            throw await takenBack(removal, commands, because: error)
+            throw await takenBack(response, removal, commands, because: error)
         }
         guard case .confirmed(let event, let position) = result else {
             return Commands.accepted(receipt, inside: "response", isQueued: await commands.session.isQueued(receipt))
@@ -76,14 +76,17 @@ enum ResponseRoutes {
     }
 
     /// The response was refused: what was added for it goes again, and the error says what became of it.
-    private static func takenBack(_ removal: CommandReceipt, _ commands: Commands, because error: any Error) async -> any Error {
+    private static func takenBack(
+        _ asked: AskedResponse, _ removal: CommandReceipt, _ commands: Commands, because error: any Error
+    ) async -> any Error {
         guard var known = ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer), !mayStillRun(known) else {
             return error
         }
         switch await removal.confirmed(within: .seconds(Commands.defaultWait)) {
         case .accepted:
-            break
+            await commands.undone(asked.response)
         case .confirmed:
+            await commands.undone(asked.response)
             known.message += " The item that was added for 'input' has been deleted again."
         case .failed, nil:
             known.message += " The item '\(removal.itemID ?? "")' that was added for 'input' may still be in the conversation."
@@ -95,7 +98,7 @@ enum ResponseRoutes {
 
     /// A response that was sent and not refused may still be created, and then it needs its words.
     private static func mayStillRun(_ error: APIError) -> Bool {
-        error.status == .gatewayTimeout || error.status == .badGateway
+        error.status == .gatewayTimeout || error.status == .badGateway || error.code == SessionError.Code.outcomeUnknown.rawValue
     }
 
     static func stream(

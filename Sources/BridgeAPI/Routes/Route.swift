@@ -43,6 +43,9 @@ struct Route: Sendable {
     let body: Body
     /// Waits for upstream as long as `Prefer` says.
     let honoursPrefer: Bool
+    /// A POST that an `Idempotency-Key` makes safe to repeat: whatever it does, it does as steps of ``IdempotentRequest``. A key on any
+    /// other POST is refused; ignoring it would let the caller believe that a repetition is safe.
+    let takesKey: Bool
     /// Answers with an event stream, whose clients stop for good at any status but 200 and 204.
     let isEventStream: Bool
     let handler: Handler
@@ -50,8 +53,7 @@ struct Route: Sendable {
 
     init(
         _ method: Method, _ pattern: String, _ operation: String, access: Access = .caller, query: [String] = [], repeatable: [String] = [],
-        body: Body = .none,
-        honoursPrefer: Bool = false, isEventStream: Bool = false, handler: @escaping Handler
+        body: Body = .none, honoursPrefer: Bool = false, takesKey: Bool = false, isEventStream: Bool = false, handler: @escaping Handler
     ) {
         self.method = method
         self.pattern = pattern
@@ -61,6 +63,7 @@ struct Route: Sendable {
         self.repeatable = repeatable
         self.body = body
         self.honoursPrefer = honoursPrefer
+        self.takesKey = takesKey
         self.isEventStream = isEventStream
         self.handler = handler
         segments = pattern.split(separator: "/").map(String.init)

@@ -9,35 +9,37 @@ enum RouteTable {
     private static let streamOfSeveral = ["session"] + stream.filter { !["limit", "wait"].contains($0) }
 
     static let routes: [Route] = [
-        Route(.post, "/v1/sessions", "createSession", query: dialect, body: .json, handler: SessionRoutes.create),
+        Route(.post, "/v1/sessions", "createSession", query: dialect, body: .json, takesKey: true, handler: SessionRoutes.create),
         Route(.get, "/v1/sessions", "listSessions", query: page + ["status", "metadata."] + dialect, handler: SessionRoutes.list),
         Route(.get, session, "getSession", query: dialect, handler: SessionRoutes.get),
         Route(.patch, session, "updateSession", query: dialect, body: .json, honoursPrefer: true, handler: SessionRoutes.update),
         Route(.delete, session, "deleteSession", query: ["keep"] + dialect, handler: SessionRoutes.delete),
 
-        Route(.post, session + "/items", "createItem", query: dialect, body: .json, honoursPrefer: true, handler: ItemRoutes.create),
+        Route(
+            .post, session + "/items", "createItem", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
+            handler: ItemRoutes.create),
         Route(.get, session + "/items", "listItems", query: page + dialect, handler: ItemRoutes.list),
         Route(.get, session + "/items/{item}", "getItem", query: ["source"] + dialect, honoursPrefer: true, handler: ItemRoutes.get),
         Route(.delete, session + "/items/{item}", "deleteItem", query: dialect, honoursPrefer: true, handler: ItemRoutes.delete),
         Route(
-            .post, session + "/items/{item}/truncate", "truncateItem", query: dialect, body: .json, honoursPrefer: true,
+            .post, session + "/items/{item}/truncate", "truncateItem", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
             handler: ItemRoutes.truncate),
         Route(.get, session + "/items/{item}/audio", "getItemAudio", query: dialect, handler: AudioRoutes.item),
 
         Route(
             .post, session + "/input_audio", "appendInputAudio", query: ["commit", "respond"] + dialect, body: .jsonOrSound,
-            honoursPrefer: true, handler: InputAudioRoutes.append),
+            honoursPrefer: true, takesKey: true, handler: InputAudioRoutes.append),
         // What `curl -T` sends.
         Route(
             .put, session + "/input_audio", "streamInputAudio", query: ["commit", "respond"] + dialect, body: .jsonOrSound,
             honoursPrefer: true, handler: InputAudioRoutes.append),
         Route(
-            .post, session + "/input_audio/commit", "commitInputAudio", query: dialect, body: .json, honoursPrefer: true,
+            .post, session + "/input_audio/commit", "commitInputAudio", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
             handler: InputAudioRoutes.commit),
         Route(.delete, session + "/input_audio", "clearInputAudio", query: dialect, honoursPrefer: true, handler: InputAudioRoutes.clear),
 
         Route(
-            .post, session + "/responses", "createResponse", query: dialect, body: .json, honoursPrefer: true,
+            .post, session + "/responses", "createResponse", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
             handler: ResponseRoutes.create),
         Route(.get, session + "/responses", "listResponses", query: page + dialect, handler: ResponseRoutes.list),
         Route(
@@ -46,21 +48,23 @@ enum RouteTable {
         Route(.get, session + "/responses/{response}/audio", "getResponseAudio", query: dialect, handler: AudioRoutes.response),
         Route(
             .post, session + "/responses/{response}/cancel", "cancelResponse", query: dialect, body: .json, honoursPrefer: true,
+            takesKey: true,
             handler: ResponseRoutes.cancel),
         Route(
-            .post, session + "/interrupt", "interrupt", query: dialect, body: .json, honoursPrefer: true,
+            .post, session + "/interrupt", "interrupt", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
             handler: InterruptRoute.interrupt),
 
         Route(
             .get, session + "/function_calls", "listFunctionCalls", query: page + ["status"] + dialect, handler: FunctionCallRoutes.list),
         Route(
             .post, session + "/function_calls/{call}/output", "answerFunctionCall", query: dialect, body: .json, honoursPrefer: true,
-            handler: FunctionCallRoutes.answer),
+            takesKey: true, handler: FunctionCallRoutes.answer),
         Route(.get, session + "/transcript", "getTranscript", query: dialect, handler: TranscriptRoutes.get),
 
         Route(.get, session + "/events", "streamEvents", query: stream, isEventStream: true, handler: EventStreamRoutes.get),
         Route(
-            .post, session + "/events", "sendEvents", query: stream, body: .jsonOrLines, honoursPrefer: true, isEventStream: true,
+            .post, session + "/events", "sendEvents", query: stream, body: .jsonOrLines, honoursPrefer: true, takesKey: true,
+            isEventStream: true,
             handler: EventStreamRoutes.post),
 
         Route(

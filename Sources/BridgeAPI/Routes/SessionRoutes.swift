@@ -22,10 +22,47 @@ enum SessionRoutes {
         if let metadata = try metadata(fields) { new.metadata = metadata }
         new.settings = try settings(fields)
         new.from = try origin(fields)
-        let (session, leftOut) = try await api.directory.create(new, by: call.caller)
+        let (session, leftOut) = try await once(new, api, call)
         var response = Response.json(try await view(session, call, leftOut), status: 201)
         response.headers.add("location", "/v1/sessions/\(session.id)")
         return response
+    }
+
+    /// With an `Idempotency-Key`: the session that an earlier request has made, if it was made.
+    private static func once(
+        _ new: NewSession, _ api: BridgeAPI, _ call: APICall
+    ) async throws -> (session: Session, leftOut: [LeftOutField]) {
+        guard let request = call.once else { return try await api.directory.create(new, by: call.caller) }
+        var next = try await request.next(mark: SessionDirectory.newID())
+        if case .begun(_, let id, let note) = next {
+            if note == .accepted {
+                let session = try await api.directory.session(id, for: call.caller)
+                return (session, await leftOut(of: new, session))
+            }
+            // Cut off by the end of the process, and with it its connection: nothing is left of it but what the store may hold, and
+            // nobody was told of that.
+            try await api.directory.discard(id)
+            next = try await request.restart(mark: SessionDirectory.newID())
+        }
+        guard case .new(let step, let id) = next else { preconditionFailure("a restarted request has an old step") }
+        var new = new
+        new.id = id
+        do {
+            let made = try await api.directory.create(new, by: call.caller)
+            request.note(.accepted, of: step)
+            return made
+        } catch {
+            // A creation that fails leaves no session.
+            request.note(.refused(error), of: step)
+            throw error
+        }
+    }
+
+    /// What the configuration lost on its way upstream when the session was made.
+    private static func leftOut(of new: NewSession, _ session: Session) async -> [LeftOutField] {
+        guard let configuration = new.configuration else { return [] }
+        let update = SessionUpdate.event(configuration, of: await session.record.kind, spelledIn: new.spelledIn)
+        return ClientEventTranslation(update, from: DialectView(of: session.upstreamDialect, in: new.spelledIn)).leftOut
     }
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {

@@ -19,7 +19,7 @@ struct UploadEnding {
     private static let grace = Duration.milliseconds(500)
 
     private let commands: Commands
-    private let commits: Bool
+    let commits: Bool
     private let responds: Bool
     /// For a response as a stream; taken before anything is sent, and left with this value where none comes of it.
     private let seat: StreamSeat?
