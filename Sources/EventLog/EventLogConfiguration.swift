@@ -27,6 +27,8 @@ package struct EventLogConfiguration: Sendable {
     package var inputBytesPerSession = Self.defaultInputBytesPerSession
     /// Sessions that ended longer ago than this are deleted.
     package var retainedAfterEnd = Duration.seconds(24 * 3600)
+    /// The same for sessions made for one response, of which a script may make thousands: long enough to read again what was cut off.
+    package var oneShotRetainedAfterEnd = Duration.seconds(600)
     /// How long a ``RecordedRequest`` is remembered.
     package var requestsKeptFor = Duration.seconds(24 * 3600)
     /// How many are: at about 200 bytes each, the file cannot be filled with keys.

@@ -108,7 +108,8 @@ package protocol EventStore: Sendable {
     /// Makes a session not exist; its rows go in ``purgeTurn(maximumRows:)``, also after a crash in between.
     func forgetSession(_ id: String) throws(EventLogError)
     /// Forgets sessions that ended before that Unix second, at most so many, and names them.
-    func forgetSessions(endedBefore seconds: Int, limit: Int) throws(EventLogError) -> [String]
+    /// - Parameter oneShots: the same second for those made for one response.
+    func forgetSessions(endedBefore seconds: Int, oneShots: Int, limit: Int) throws(EventLogError) -> [String]
     /// Removes rows of forgotten sessions; false when there are none left.
     func purgeTurn(maximumRows: Int) throws(EventLogError) -> Bool
     /// Keeps a step before it is begun.

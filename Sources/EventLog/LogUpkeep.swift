@@ -86,8 +86,10 @@ final class LogUpkeep {
                 try trim(history, writer)
             } else if mayHaveExpired {
                 mayHaveExpired = false
+                let now = now()
                 let expired = try writer.store.forgetSessions(
-                    endedBefore: now() - Int(configuration.retainedAfterEnd.components.seconds), limit: Self.sessionsPerTurn)
+                    endedBefore: now - Int(configuration.retainedAfterEnd.components.seconds),
+                    oneShots: now - Int(configuration.oneShotRetainedAfterEnd.components.seconds), limit: Self.sessionsPerTurn)
                 for id in expired { cache.remove(id)?.shut(.sessionDeleted, endsReaders: true) }
                 mayHaveExpired = expired.count == Self.sessionsPerTurn
                 mustPurge = mustPurge || !expired.isEmpty

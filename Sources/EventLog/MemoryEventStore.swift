@@ -38,7 +38,9 @@ package final class MemoryEventStore: EventStore {
 
         mutating func forget(_ id: String) {
             guard let key = keys.removeValue(forKey: id) else { return }
-            sessions[key] = nil
+            let isListed = sessions.removeValue(forKey: key)?.record.isOneShot == false
+            // Those in no list are no places in one.
+            guard isListed else { return }
             forgotten[id] = key
             forgottenOrder.append(id)
             if forgottenOrder.count > SessionQuery.forgottenPlaces { forgotten[forgottenOrder.removeFirst()] = nil }
@@ -169,10 +171,12 @@ package final class MemoryEventStore: EventStore {
         }
     }
 
-    package func forgetSessions(endedBefore seconds: Int, limit: Int) throws(EventLogError) -> [String] {
+    package func forgetSessions(endedBefore seconds: Int, oneShots: Int, limit: Int) throws(EventLogError) -> [String] {
         state.withLockedValue { state in
-            let expired = state.sessions.values.lazy.filter { ($0.record.endedAt ?? .max) < seconds }.prefix(limit).map(\.record.id)
-            let ids = Array(expired)
+            let expired = state.sessions.values.lazy.map(\.record).filter {
+                ($0.endedAt ?? .max) < ($0.isOneShot && !$0.isKept ? max(seconds, oneShots) : seconds)
+            }
+            let ids = Array(expired.prefix(limit).map(\.id))
             for id in ids { state.forget(id) }
             return ids
         }
@@ -256,6 +260,7 @@ package final class MemoryEventStore: EventStore {
     }
 
     private static func matches(_ record: SessionRecord, _ query: SessionQuery) -> Bool {
+        if record.isOneShot { return false }
         if let statuses = query.statuses, !statuses.contains(record.status) { return false }
         switch query.owner {
         case .any: break

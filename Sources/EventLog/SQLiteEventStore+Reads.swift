@@ -88,7 +88,7 @@ extension SQLiteEventStore {
     package func sessions(_ query: SessionQuery) async throws(EventLogError) -> SessionPage {
         let epoch = epoch
         return try await read { db in
-            var conditions = ["TRUE"]
+            var conditions = ["s.is_one_shot = 0"]
             var arguments = StatementArguments()
             let isNewestFirst = query.order == .newestFirst
             for (bound, isAfter) in [(query.after, true), (query.before, false)] {

@@ -11,7 +11,8 @@ extension SessionRecord {
             "upstream_session_id": upstreamSessionID, "generation": generation, "upstream_expires_at": upstreamExpiresAt,
             "configuration": configuration.map { Data($0) }, "requested_configuration": requestedConfiguration.map { Data($0) },
             "total_tokens": usage.totalTokens, "input_tokens": usage.inputTokens, "output_tokens": usage.outputTokens,
-            "expires_at": expiresAt, "webhooks": webhooks.map { Data($0) }, "owes_outputs": owesOutputs,
+            "expires_at": expiresAt, "is_one_shot": isOneShot ? isKept ? 2 : 1 : 0, "webhooks": webhooks.map { Data($0) },
+            "owes_outputs": owesOutputs,
         ]
     }
 
@@ -21,7 +22,7 @@ extension SessionRecord {
                 INSERT INTO session VALUES (
                     NULL, :id, :owner, :created_at, :model, :dialect, :upstream_name, :status, :end_reason, :ended_at, :metadata,
                     :settings, :upstream_dialect, :upstream_session_id, :generation, :upstream_expires_at, :configuration,
-                    :requested_configuration, :total_tokens, :input_tokens, :output_tokens, :expires_at, :webhooks,
+                    :requested_configuration, :total_tokens, :input_tokens, :output_tokens, :expires_at, :is_one_shot, :webhooks,
                     :owes_outputs)
                 """
         ).execute(arguments: columns)
@@ -37,7 +38,7 @@ extension SessionRecord {
                     upstream_session_id = :upstream_session_id, generation = :generation,
                     upstream_expires_at = :upstream_expires_at, configuration = :configuration,
                     requested_configuration = :requested_configuration, total_tokens = :total_tokens,
-                    input_tokens = :input_tokens, output_tokens = :output_tokens, expires_at = :expires_at,
+                    input_tokens = :input_tokens, output_tokens = :output_tokens, expires_at = :expires_at, is_one_shot = :is_one_shot,
                     webhooks = :webhooks, owes_outputs = :owes_outputs
                 WHERE key = :key
                 """
@@ -53,7 +54,8 @@ extension SessionRecord {
         self.init(
             id: row["id"], owner: row["owner"], createdAt: row["created_at"], model: row["model"], dialect: dialect,
             upstreamName: row["upstream_name"], status: status, metadata: [UInt8](row["metadata"] as Data),
-            settings: [UInt8](row["settings"] as Data), upstreamDialect: upstreamDialect)
+            settings: [UInt8](row["settings"] as Data), upstreamDialect: upstreamDialect, isOneShot: row["is_one_shot"] as Int > 0,
+            isKept: row["is_one_shot"] as Int > 1)
         endReason = row["end_reason"]
         endedAt = row["ended_at"]
         expiresAt = row["expires_at"]

@@ -226,10 +226,15 @@ package final class SQLiteEventStore: EventStore {
         try write { db in try Self.forget(id, db) }
     }
 
-    package func forgetSessions(endedBefore seconds: Int, limit: Int) throws(EventLogError) -> [String] {
+    package func forgetSessions(endedBefore seconds: Int, oneShots: Int, limit: Int) throws(EventLogError) -> [String] {
         try write { db in
+            // Spelt as the conditions of their indexes, so that these are used.
             let ids = try String.fetchAll(
-                db, sql: "SELECT id FROM session WHERE ended_at < ? ORDER BY ended_at LIMIT ?", arguments: [seconds, limit])
+                db,
+                sql: """
+                    SELECT id FROM session WHERE ended_at < ?
+                    UNION SELECT id FROM session WHERE is_one_shot = 1 AND ended_at IS NOT NULL AND ended_at < ? LIMIT ?
+                    """, arguments: [seconds, oneShots, limit])
             for id in ids { try Self.forget(id, db) }
             return ids
         }
@@ -237,7 +242,10 @@ package final class SQLiteEventStore: EventStore {
 
     private static func forget(_ id: String, _ db: Database) throws {
         try db.execute(sql: "INSERT INTO purge SELECT key FROM session WHERE id = ?", arguments: [id])
-        try db.execute(sql: "INSERT OR REPLACE INTO forgotten_session (id, key) SELECT id, key FROM session WHERE id = ?", arguments: [id])
+        // Those in no list are no places in one.
+        try db.execute(
+            sql: "INSERT OR REPLACE INTO forgotten_session (id, key) SELECT id, key FROM session WHERE id = ? AND is_one_shot = 0",
+            arguments: [id])
         try db.execute(
             sql: "DELETE FROM forgotten_session WHERE number <= (SELECT max(number) FROM forgotten_session) - ?",
             arguments: [SessionQuery.forgottenPlaces])

@@ -1,6 +1,6 @@
 import Realtime
 
-/// Which sessions to list, in which order.
+/// Which sessions to list, in which order. Those that were made for one response are in no list.
 package struct SessionQuery: Sendable {
     package enum Order: Sendable { case newestFirst, oldestFirst }
 

@@ -31,6 +31,10 @@ package struct SessionRecord: Sendable, Equatable {
     /// What its clients are shown unless they ask for the other one.
     package var dialect: Dialect
     package let upstreamName: String
+    /// Made by the bridge for one response: in no list, takes no commands, and is deleted soon after its end.
+    package let isOneShot: Bool
+    /// One that is kept as long as other sessions are, since a repetition of its request may ask for its answer.
+    package let isKept: Bool
 
     package var status: Status
     /// Why it was closed or has failed; the `reason` of `bridge.session.closed`.
@@ -63,7 +67,7 @@ package struct SessionRecord: Sendable, Equatable {
 
     package init(
         id: String, owner: String?, createdAt: Int, model: String?, dialect: Dialect, upstreamName: String, status: Status,
-        metadata: [UInt8], settings: [UInt8], upstreamDialect: Dialect
+        metadata: [UInt8], settings: [UInt8], upstreamDialect: Dialect, isOneShot: Bool = false, isKept: Bool = false
     ) {
         self.id = id
         self.owner = owner
@@ -75,6 +79,8 @@ package struct SessionRecord: Sendable, Equatable {
         self.metadata = metadata
         self.settings = settings
         self.upstreamDialect = upstreamDialect
+        self.isOneShot = isOneShot
+        self.isKept = isKept
         self.generation = 0
         self.usage = UsageTotals()
     }

@@ -180,6 +180,14 @@ enum StoreSchema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("one-shots") { db in
+            try db.execute(
+                sql: """
+                    -- 2: kept as long as other sessions.
+                    ALTER TABLE session ADD COLUMN is_one_shot INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX session_one_shot ON session (ended_at) WHERE is_one_shot = 1 AND ended_at IS NOT NULL;
+                    """)
+        }
         migrator.registerMigration("webhooks") { db in
             try db.execute(
                 sql: """

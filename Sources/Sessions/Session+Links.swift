@@ -77,12 +77,13 @@ extension Session {
         return try outcome?.get()
     }
 
-    /// Moves frames both ways until the connection ends: one task writes, this one reads.
+    /// Moves frames both ways until the connection ends, or is given back: one task writes, this one reads.
     func run(_ connection: UpstreamConnection, _ id: LinkID) async {
         guard let outbox = links[id]?.outbox else { return await connection.close() }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.write(outbox, to: connection, id) }
-            reading: while true {
+            // Behind the frame after which it was given back nothing is read: what comes then is looked at by whoever takes it.
+            reading: while givenBack != id {
                 switch await connection.next() {
                 case .frame(let frame):
                     received(frame, id)
@@ -95,6 +96,10 @@ extension Session {
             }
             group.cancelAll()
         }
+        // Both tasks are done with it.
+        guard givenBack == id else { return }
+        await connector.takeBack(
+            connection, harmless: machine.profile.heartbeats.union([ServerEventName.rateLimitsUpdated.rawValue]))
     }
 
     private nonisolated func write(
@@ -119,7 +124,7 @@ extension Session {
             }
         }
         // The stream ends when the link does, from whichever side.
-        await connection.close()
+        if await givenBack != id { await connection.close() }
     }
 
     /// The `conversation.item.create` that makes an item again; nil if what it needs is gone, of which the machine is told.

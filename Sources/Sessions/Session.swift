@@ -38,6 +38,11 @@ package actor Session {
     let tasks: TaskOwner
     /// Told once when the store could not take this session's events.
     let broken: @Sendable (String) async -> Void
+    /// Told once when a session made for one response has ended and that is stored.
+    let over: @Sendable (String) async -> Void
+    private var isFinishing = false
+    /// The connection that was given back, if one was.
+    var givenBack: LinkID?
     let openLinks: OpenLinks
     /// Nil: none may be called.
     let webhooks: Webhooks?
@@ -54,7 +59,8 @@ package actor Session {
     init(
         machine: SessionStateMachine, history: SessionHistory, log: EventLog, upstream: UpstreamConfiguration?,
         connector: any UpstreamConnecting, bearer: String?, tasks: TaskOwner, broken: @escaping @Sendable (String) async -> Void,
-        openLinks: OpenLinks, webhooks: Webhooks?, webhookTasks: TaskOwner, logger: Logger
+        over: @escaping @Sendable (String) async -> Void, openLinks: OpenLinks, webhooks: Webhooks?, webhookTasks: TaskOwner,
+        logger: Logger
     ) {
         id = machine.record.id
         owner = machine.record.owner
@@ -67,6 +73,7 @@ package actor Session {
         self.bearer = bearer
         self.tasks = tasks
         self.broken = broken
+        self.over = over
         self.openLinks = openLinks
         self.webhooks = webhooks
         self.webhookTasks = webhookTasks
@@ -271,8 +278,32 @@ package actor Session {
     /// Gives the upstream connection back, keeps the history, and waits until that is stored.
     func suspend(reason: String, isLast: Bool = false) async {
         guard !isBroken, !isRetired else { return }
+        guard !machine.record.isOneShot else { return await endOneShot(reason: reason) }
         act(machine.suspend(reason: reason, isLast: isLast))
         await flush()
+    }
+
+    /// What is made for one response does not rest: it ends.
+    private func endOneShot(reason: String) async {
+        act(machine.endOneShot(reason: reason, at: Self.wallClock))
+        if await flush() { history.markEnded() }
+    }
+
+    /// Ends a session made for one response that was never asked for.
+    /// - Returns: false if it was asked for.
+    package func endUnlessAsked() async -> Bool {
+        guard machine.oneShot == .preparing else { return false }
+        await endOneShot(reason: SessionStateMachine.oneShotReason)
+        return true
+    }
+
+    private func finish() async {
+        // Thousands of these may have ended before the alarms of the first ring.
+        alarm?.task.cancel()
+        // What could not be stored is dropped and loaded anew.
+        guard await flush() else { return }
+        history.markEnded()
+        await over(id)
     }
 
     /// The same for good: the process is about to end.
@@ -318,6 +349,9 @@ package actor Session {
             switch action {
             case .openLink(let id): openLink(id)
             case .closeLink(let id): endLink(id)
+            case .giveBackLink(let id):
+                givenBack = id
+                endLink(id)
             case .send(let id, let outgoing): links[id]?.send(outgoing)
             case .append(let append): enqueue(append)
             case .accept(let commands):
@@ -332,6 +366,12 @@ package actor Session {
         }
         let next = machine.continueTurns(at: Self.now)
         if !next.isEmpty { return act(next) }
+        let end = machine.endIfOneShotIsOver(at: Self.now)
+        if !end.isEmpty { return act(end) }
+        if machine.oneShot != nil, machine.link.isEnded, !isFinishing {
+            isFinishing = true
+            tasks.add { await self.finish() }
+        }
         callWebhooks()
         if isOpening { tellOfOpening() }
         tellOfRoom()

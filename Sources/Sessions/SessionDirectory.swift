@@ -124,18 +124,13 @@ package actor SessionDirectory {
         // Another vendor's server does not know the source's.
         let inheritedModel = source?.record.upstreamName == upstream.name ? source?.record.model : nil
         let model = new.model ?? inheritedModel ?? (kind == .realtime ? upstream.usualModel : nil)
-        let connection: UpstreamConnection
         creating += 1
         defer { creating -= 1 }
-        do {
-            connection = try await connector.connect(to: upstream.endpoint(model: model, kind: kind, bearer: caller.bearer))
-        } catch {
-            logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(upstream.name)", "bridge.error": "\(error)"])
-            throw SessionError(error)
-        }
+        let connection = try await connect(to: upstream, model: model, kind, caller)
         let session: Session
         do {
-            session = try await store(new, model: model, upstream: upstream, source, own, caller)
+            let record = record(of: new, model: model, upstream: upstream, caller)
+            session = try await store(record, upstream: upstream, source, upTo: new.from?.upTo, own, caller)
         } catch {
             await connection.close()
             throw SessionError(.storeUnavailable, error.message)
@@ -154,6 +149,54 @@ package actor SessionDirectory {
             throw error.shown(in: DialectView(of: upstream.dialect, in: new.spelledIn))
         }
         return (session, (source.map { inherited($0, upstream).leftOut } ?? []) + (update?.leftOut ?? []))
+    }
+
+    /// The upstream that a session is for.
+    /// - Throws: `.unknownUpstream`.
+    package nonisolated func upstream(for new: NewSession) throws(SessionError) -> UpstreamConfiguration {
+        try upstreams.route(upstream: new.upstream, model: new.model)
+    }
+
+    /// Opens a session that the bridge makes for one response: whoever has it asks for that next, and the session ends with it.
+    ///
+    /// It is in no list, and takes nothing but that response's cancel once it was asked for.
+    /// - Parameters:
+    ///   - new: of it the model, the upstream and the dialect.
+    ///   - events: what will be submitted, in upstream's dialect. They are looked at before anything is opened.
+    ///   - isKept: as long as other sessions, not only for minutes.
+    /// - Throws: what is wrong with the events; what ``create(_:by:)`` throws. Nothing is left behind then.
+    package func createOneShot(
+        _ new: NewSession, submitting events: [JSON], isKept: Bool, by caller: Caller
+    ) async throws(SessionError) -> Session {
+        guard !isStopping else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
+        let upstream = try upstream(for: new)
+        let model = new.model ?? upstream.usualModel
+        let record = record(of: new, model: model, upstream: upstream, caller, isOneShot: true, isKept: isKept)
+        let builder = CommandBuilder(machine: SessionStateMachine(new: record, profile: upstream.profile))
+        for event in events { _ = try builder.build(event, firstID: 1, rejectIfActive: false) }
+        try await refuseOverLimits()
+        creating += 1
+        defer { creating -= 1 }
+        let connection = try await connect(to: upstream, model: model, .realtime, caller)
+        do {
+            let session = try await store(record, upstream: upstream, nil, upTo: nil, nil, caller)
+            await session.adopt(connection)
+            return session
+        } catch {
+            await connection.close()
+            throw SessionError(.storeUnavailable, error.message)
+        }
+    }
+
+    private func connect(
+        to upstream: UpstreamConfiguration, model: String?, _ kind: SessionKind, _ caller: Caller
+    ) async throws(SessionError) -> UpstreamConnection {
+        do {
+            return try await connector.connect(to: upstream.endpoint(model: model, kind: kind, bearer: caller.bearer))
+        } catch {
+            logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(upstream.name)", "bridge.error": "\(error)"])
+            throw SessionError(error)
+        }
     }
 
     /// What a fork begins with of its source's configuration.
@@ -243,19 +286,27 @@ package actor SessionDirectory {
         }
     }
 
-    private func store(
-        _ new: NewSession, model: String?, upstream: UpstreamConfiguration, _ source: StoredSession?,
-        _ update: (event: JSON, webhooks: ToolWebhooks?)?, _ caller: Caller
-    ) async throws(EventLogError) -> Session {
-        let own = update?.event["session"]
+    private func record(
+        of new: NewSession, model: String?, upstream: UpstreamConfiguration, _ caller: Caller, isOneShot: Bool = false,
+        isKept: Bool = false
+    ) -> SessionRecord {
         var record = SessionRecord(
             id: new.id ?? Self.newID(), owner: caller.owner, createdAt: Int(Date().timeIntervalSince1970), model: model,
             dialect: new.dialect, upstreamName: upstream.name, status: .connecting, metadata: new.metadata,
-            settings: new.settings.json, upstreamDialect: upstream.dialect)
+            settings: new.settings.json, upstreamDialect: upstream.dialect, isOneShot: isOneShot, isKept: isKept)
         record.expiresAt = new.settings.maxDuration.map { record.createdAt + $0 }
+        return record
+    }
+
+    private func store(
+        _ record: SessionRecord, upstream: UpstreamConfiguration, _ source: StoredSession?, upTo: String?,
+        _ update: (event: JSON, webhooks: ToolWebhooks?)?, _ caller: Caller
+    ) async throws(EventLogError) -> Session {
+        let own = update?.event["session"]
+        var record = record
         var origin: SessionOrigin?
         if let source {
-            origin = try await self.origin(source, upTo: new.from?.upTo, upstream, own)
+            origin = try await self.origin(source, upTo: upTo, upstream, own)
             record.requestedConfiguration = inherited(source, upstream).configuration
             if let own {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: Array(own.lexeme))
@@ -314,6 +365,8 @@ package actor SessionDirectory {
             done.fulfil(())
         }
         guard let session = try await restored(id) else { return nil }
+        // Made for one response: it has ended, and takes nothing. Kept here it would outlive its rows.
+        guard await !session.record.isOneShot else { return session }
         sessions[id] = session
         await session.startWebhooks()
         await putAwayIdle()
@@ -354,7 +407,7 @@ package actor SessionDirectory {
     ) -> Session {
         Session(
             machine: machine, history: history, log: log, upstream: upstream, connector: connector, bearer: bearer, tasks: tasks,
-            broken: mend, openLinks: openLinks, webhooks: webhooks, webhookTasks: webhookTasks, logger: logger)
+            broken: mend, over: forget, openLinks: openLinks, webhooks: webhooks, webhookTasks: webhookTasks, logger: logger)
     }
 
     /// Ends the sessions whose `max_duration` has passed, loaded or not.
@@ -381,6 +434,11 @@ package actor SessionDirectory {
             }
             try? await Task.sleep(for: .seconds(1))
         }
+    }
+
+    /// A session made for one response is over: whoever asks for it reads what is stored.
+    private func forget(_ id: String) {
+        sessions[id] = nil
     }
 
     private func putAwayIdle() async {

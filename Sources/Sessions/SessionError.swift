@@ -20,6 +20,8 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
         case cancelNotActive = "response_cancel_not_active"
         case sessionClosed = "session_closed"
         case sessionFailed = "session_failed"
+        /// It was made for one response.
+        case sessionIsOneShot = "session_is_one_shot"
         case upstreamDialectChanged = "upstream_dialect_changed"
         // Not now; nothing was sent.
         case tooManyCommands = "too_many_commands"

@@ -8,6 +8,7 @@ extension SessionStateMachine {
     mutating func take(_ command: Command, at now: Int) throws(SessionError) -> [Action] {
         try refuseUnlessTaking(command, at: now)
         lastActivityAt = now
+        if oneShot != nil, case .responseCreate = command.kind { oneShot = .asked }
         if let actions = settledHere(command, at: now) { return actions }
         // Audio is nobody's to confirm, and waits for the next connection however long that takes to come.
         var command = command
@@ -19,6 +20,7 @@ extension SessionStateMachine {
 
     func refuseUnlessTaking(_ command: Command, at now: Int) throws(SessionError) {
         try refuseIfEnded()
+        try refuseUnlessOneShotTakes(command)
         if command.isAcknowledged, unanswered.count(where: \.isAcknowledged) >= Self.maximumWaitingCommands {
             throw SessionError(.tooManyCommands, "\(Self.maximumWaitingCommands) commands of this session already wait for an answer")
         }
@@ -76,7 +78,7 @@ extension SessionStateMachine {
         } else {
             unwritten.append(command)
         }
-        return .send(id, .command(command))
+        return sending(.command(command), on: id)
     }
 
     /// It is being handed to the socket: from now on upstream may have it.

@@ -69,7 +69,7 @@ extension SessionStateMachine {
         switch outcome {
         case .going(let messages):
             link = .seeding(id, seeding)
-            return messages.map { .send(id, .seed($0)) }
+            return messages.map { sending(.seed($0), on: id) }
         case .finished(let report, let session):
             return switched(id, report, undone: seeding.undone, session: session, at: now)
         case .refused(let error):
@@ -110,7 +110,7 @@ extension SessionStateMachine {
             // The turn was spoken and committed; nobody else will ask for its answer.
             voiceAnswersAsked += 1
             owesVoiceAnswer = isAnsweringVoice && voiceAnswersAsked < Self.maximumVoiceAnswers
-            if isAnsweringVoice { actions.append(.send(id, .command(.ownRequest(.responseCreate)))) }
+            if isAnsweringVoice { actions.append(sending(.command(.ownRequest(.responseCreate)), on: id)) }
         }
         return actions + flush(at: now)
     }

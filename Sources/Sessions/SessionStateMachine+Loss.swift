@@ -9,7 +9,7 @@ extension SessionStateMachine {
         if successor?.id == id { return successorFailed(at: now) }
         guard case .opening(id) = link else { return [] }
         guard isFinal else { return attemptFailed(error, at: now) }
-        return switchReason == nil ? giveUp(error, suspendedReason: nil) : giveUpForGood(error, reason: error.message)
+        return switchReason == nil ? giveUp(error, suspendedReason: nil) : giveUpForGood(error, reason: error.message, at: now)
     }
 
     /// A connection is over, whoever ended it. Running responses get their terminal; what waits is answered or sent again.
@@ -23,7 +23,7 @@ extension SessionStateMachine {
             upstream: lastError)
         lastError = nil
         guard link.isOpen else {
-            if verdict == .fail { return giveUpForGood(lost, reason: words) }
+            if verdict == .fail { return giveUpForGood(lost, reason: words, at: now) }
             return attemptFailed(lost, at: now)
         }
         // One that did nothing before it broke is a failed attempt, though its handshake succeeded.
@@ -32,8 +32,14 @@ extension SessionStateMachine {
         voiced = []
         record.status = verdict == .fail ? .failed : .recovering
         var actions = terminals(why: lost.message) + cutsInFlight() + requeue(lost)
-        actions += logged(BridgeEvent.disconnected(code: code, reason: reason, willRetry: verdict != .fail))
-        if verdict == .fail { return actions + giveUpForGood(lost, reason: words) }
+        // Nothing is left to make a connection for.
+        let isOver = isOneShotOver
+        actions += logged(BridgeEvent.disconnected(code: code, reason: reason, willRetry: verdict != .fail && !isOver))
+        if verdict == .fail { return actions + giveUpForGood(lost, reason: words, at: now) }
+        if isOver {
+            link = .none
+            return actions + close(reason: Self.oneShotReason, at: now / 1_000)
+        }
         switchReason = verdict == .renew ? "expired" : "lost"
         if failures >= Reconnection.attemptsAfterLoss { return actions + giveUp(lost, suspendedReason: "upstream_unavailable") }
         if let successor {
@@ -86,19 +92,23 @@ extension SessionStateMachine {
         voiced = []
         failure = error
         let wasSuspended = record.status == .suspended
-        record.status = .suspended
-        let told = suspendedReason.map { wasSuspended ? [] : logged(BridgeEvent.suspended(reason: $0)) } ?? []
+        // What is made for one response does not rest: it ends right after this.
+        record.status = oneShot == nil ? .suspended : .recovering
+        let isTold = oneShot == nil && !wasSuspended
+        let told = suspendedReason.map { isTold ? logged(BridgeEvent.suspended(reason: $0)) : [] } ?? []
         return answerAll(error) + told + left
     }
 
     /// Neither another connection nor another command can help.
-    private mutating func giveUpForGood(_ error: SessionError, reason: String) -> [Action] {
+    private mutating func giveUpForGood(_ error: SessionError, reason: String, at now: Int) -> [Action] {
         let ids = [link.id, successor?.id].compactMap { $0 }
         link = .ended
         successor = nil
         failure = error
         record.status = .failed
         record.endReason = reason
+        // Nobody goes on from these.
+        if record.isOneShot { record.endedAt = now / 1_000 }
         let failed = SessionError(.sessionFailed, "the session has failed (\(reason))", upstream: error.upstream)
         return answerAll(error, unsent: failed) + logged(BridgeEvent.closed(reason: reason)) + ids.map { .closeLink($0) }
     }

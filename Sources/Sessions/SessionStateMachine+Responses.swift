@@ -23,6 +23,7 @@ extension SessionStateMachine {
                 param: "if_active")
         }
         lastActivityAt = now
+        if oneShot != nil { oneShot = .asked }
         responses.append(planned)
         return advanceResponses(at: now) + flushOrOpen(at: now)
     }
@@ -35,7 +36,7 @@ extension SessionStateMachine {
                 responses.waiting.contains(where: \.interrupts)
             {
                 responses.cancelled = active.id
-                actions.append(.send(id, .command(.ownRequest(.responseCancel, [("response_id", .string(active.id))]))))
+                actions.append(sending(.command(.ownRequest(.responseCancel, [("response_id", .string(active.id))])), on: id))
             }
             // One that does not wait was let in because nothing ran.
             let isLetIn = first.ifActive == .reject && !first.isItemAdded

@@ -23,7 +23,7 @@ extension SessionStateMachine {
     /// When the next step towards a successor of the open connection may be due.
     private var turnDeadline: Int? {
         switch successor?.state {
-        case nil: return age?.due
+        case nil: return oneShot == nil ? age?.due : nil
         case .waiting(let until): return until
         case .opening: return nil
         case .ready:
@@ -73,7 +73,8 @@ extension SessionStateMachine {
     mutating func advance(at now: Int) -> [Action] {
         guard case .open(let id) = link else { return [] }
         guard let successor else {
-            guard let age, now >= age.due else { return [] }
+            // What is made for one response needs no other connection once that runs.
+            guard let age, now >= age.due, oneShot == nil else { return [] }
             return replaceLink(reason: "expiring", holdsCommands: false, at: now)
         }
         switch successor.state {
@@ -147,8 +148,8 @@ extension SessionStateMachine {
 
     /// Nobody speaks, no tool is pending, nobody looks on.
     private var idleDeadline: Int? {
-        guard let idle = settings.idleTimeout.map({ $0 * 1_000 }) ?? times.idle, idle > 0, viewers == 0, !isAsking, queue.isEmpty,
-            responses.isEmpty, successor == nil,
+        guard let idle = settings.idleTimeout.map({ $0 * 1_000 }) ?? times.idle, idle > 0, oneShot == nil, viewers == 0, !isAsking,
+            queue.isEmpty, responses.isEmpty, successor == nil,
             !isToolPending, !ledger.isSpeaking
         else { return nil }
         return max(lastActivityAt, lastFrameAt, lastViewerLeftAt ?? 0) + idle
@@ -174,7 +175,7 @@ extension SessionStateMachine {
         lastActivityAt = now
         guard case .open(let id) = link else { return [] }
         return projection.responsesInProgress.map { response in
-            .send(id, .command(.ownRequest(.responseCancel, [("response_id", .string(response.id))])))
+            sending(.command(.ownRequest(.responseCancel, [("response_id", .string(response.id))])), on: id)
         }
     }
 

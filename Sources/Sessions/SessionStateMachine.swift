@@ -71,6 +71,8 @@ struct SessionStateMachine: Sendable {
         case openLink(LinkID)
         /// Also ends the making of one.
         case closeLink(LinkID)
+        /// No more is sent and read; whoever made it may give it to somebody else.
+        case giveBackLink(LinkID)
         case send(LinkID, Outgoing)
         case append(Append)
         /// Of commands that are never acknowledged: the connection is gone, and the next one will be sent them.
@@ -140,6 +142,9 @@ struct SessionStateMachine: Sendable {
     var webhookRuns = WebhookRuns()
     /// See ``callsOfWebhooks()``.
     var owedCalls: [String] = []
+    /// Nil: a session like any other.
+    var oneShot: OneShot?
+    var use = ConnectionUse()
     var ledger: InputAudioLedger
     /// Bytes stored of what callers gave for items, by item.
     var inputs: [String: Int]
@@ -184,6 +189,7 @@ struct SessionStateMachine: Sendable {
     ) {
         self.init(record, Projection(), lastSeq: 0, inputs: [:], profile, times, tokenLimit)
         self.origin = origin
+        if record.isOneShot { oneShot = .preparing }
     }
 
     /// - Parameter inputs: bytes stored of what callers gave for items, by item.
@@ -196,6 +202,7 @@ struct SessionStateMachine: Sendable {
         self.init(stored.record, projection, lastSeq: stored.lastSeq, inputs: inputs, profile, times, tokenLimit)
         if record.status.hasEnded { link = .ended }
         owedCalls = callsOfWebhooks()
+        if record.isOneShot { oneShot = .asked }
     }
 
     private init(

@@ -151,6 +151,13 @@ package final class ScriptedConnection: Sendable {
                     end(UpstreamEnd(.closedByUs))
                 }
             },
+            unread: { [self] in
+                state.withLockedValue { state in
+                    precondition(state.reader == nil, "a connection is looked at that somebody reads")
+                    defer { state.inbound = [] }
+                    return state.inbound.compactMap { if case .frame(let frame) = $0 { frame } else { nil } }
+                }
+            },
             send: { [self] (text) async throws(UpstreamError) in
                 guard !hasEnded else {
                     throw UpstreamError(.closed, "the connection to upstream has ended")

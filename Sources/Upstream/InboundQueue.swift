@@ -68,6 +68,16 @@ final class InboundQueue: Sendable {
         }
     }
 
+    /// The frames that are here, without waiting.
+    func takeUnread() -> [[UInt8]] {
+        let (frames, resumesReading) = state.withLockedValue { state in
+            precondition(state.consumer == nil, "a connection is looked at that somebody reads")
+            return state.buffer.takeFrames()
+        }
+        if resumesReading { self.resumeReading() }
+        return frames
+    }
+
     func mustHoldRead() -> Bool {
         state.withLockedValue { $0.buffer.holdReadIfFull() }
     }
@@ -95,6 +105,15 @@ struct InboundBuffer {
         let resumes = holdsRead && bytes <= Self.maximumBytes / 2 && frames.count <= Self.maximumFrames / 2
         if resumes { holdsRead = false }
         return (.frame(frame), resumes)
+    }
+
+    mutating func takeFrames() -> ([[UInt8]], resumesReading: Bool) {
+        defer {
+            frames = CircularBuffer()
+            bytes = 0
+            holdsRead = false
+        }
+        return (Array(frames), holdsRead)
     }
 
     mutating func holdReadIfFull() -> Bool {

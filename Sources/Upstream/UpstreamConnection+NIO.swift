@@ -12,6 +12,7 @@ extension UpstreamConnection {
                     channel.close(promise: nil)
                 }
             },
+            unread: { inbound.takeUnread() },
             send: { (text) async throws(UpstreamError) in
                 guard text.count <= endpoint.maximumMessageBytes else {
                     throw UpstreamError(

@@ -7,6 +7,19 @@ package protocol UpstreamConnecting: Sendable {
     /// Cancelling the task closes whatever was opened.
     /// - Throws: ``UpstreamError``; never `.messageTooLarge`.
     func connect(to endpoint: UpstreamEndpoint) async throws(UpstreamError) -> UpstreamConnection
+
+    /// Takes a connection that its caller needs no more and has left nothing on: no item, no configuration, nothing that the server still owes.
+    /// The caller lets go of it with this call.
+    ///
+    /// Whoever cannot give it to somebody else closes it, and returns when that is done.
+    /// - Parameter harmless: types of server events that may still come and concern nobody. After any other the connection is closed.
+    func takeBack(_ connection: UpstreamConnection, harmless: Set<String>) async
+}
+
+extension UpstreamConnecting {
+    package func takeBack(_ connection: UpstreamConnection, harmless: Set<String>) async {
+        await connection.close()
+    }
 }
 
 /// One message of the server, or the end.
@@ -54,6 +67,7 @@ package final class UpstreamConnection: Sendable {
     package let openedAt = ContinuousClock.now
 
     private let nextInbound: @Sendable () async -> UpstreamInbound
+    private let takeFrames: @Sendable () -> [[UInt8]]
     private let sendText: @Sendable ([UInt8]) async throws(UpstreamError) -> Void
     private let closeHandshake: @Sendable (UInt16, String) async -> Void
     private let watchEnd: @Sendable (@escaping @Sendable () -> Void) -> Void
@@ -61,12 +75,14 @@ package final class UpstreamConnection: Sendable {
     private let abandon: @Sendable () -> Void
 
     /// - Parameters:
+    ///   - unread: takes out the frames that ``next()`` has not given.
     ///   - isOpen: what ``isOpen`` says.
     ///   - onEnd: keeps a body and calls it at the end, at once if that has come; outside of any lock.
     ///   - abandon: called when the connection is dropped, also after its end.
     package init(
         created: [UInt8],
         next: @escaping @Sendable () async -> UpstreamInbound,
+        unread: @escaping @Sendable () -> [[UInt8]],
         send: @escaping @Sendable ([UInt8]) async throws(UpstreamError) -> Void,
         close: @escaping @Sendable (UInt16, String) async -> Void,
         isOpen: @escaping @Sendable () -> Bool,
@@ -75,6 +91,7 @@ package final class UpstreamConnection: Sendable {
     ) {
         self.created = created
         self.nextInbound = next
+        self.takeFrames = unread
         self.sendText = send
         self.closeHandshake = close
         self.checkOpen = isOpen
@@ -93,6 +110,11 @@ package final class UpstreamConnection: Sendable {
     package func next() async -> UpstreamInbound {
         await nextInbound()
     }
+
+    /// Takes the frames that have come and were not read, oldest first, without waiting for any; the end stays for ``next()``.
+    ///
+    /// Only while nobody reads: for who has the connection between two callers.
+    package func takeUnread() -> [[UInt8]] { takeFrames() }
 
     /// False once the end is known here, also while frames that came before it still wait to be read.
     package var isOpen: Bool { checkOpen() }

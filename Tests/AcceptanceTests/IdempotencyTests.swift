@@ -166,6 +166,30 @@ import Testing
         }
     }
 
+    /// The same of a response without a session: the bridge's own is found again.
+    @Test func killedWhileAResponseWithoutASessionRuns() async throws {
+        try await run(["--delta-delay", "200"]) { bridge, curl, record in
+            let body = #"{"input":"Count to 1000","modalities":["text"]}"#
+            let cut = Task { try? await curl("POST", "/v1/responses", json: body, headers: Self.key) }
+            try await record.wait(for: "response.create")
+            let before = try await Self.commits(curl)
+            try await Self.poll("the response's beginning in the store") { try await Self.commits(curl) > before + 3 }
+            try await bridge.kill()
+            _ = await cut.value
+            try await bridge.start()
+            for _ in 0..<2 {
+                let again = try await curl("POST", "/v1/responses", json: body, headers: Self.key)
+                #expect(again.status == 502, "\(again.text)")
+                #expect(try again.json()["error"]?["code"]?.string == "upstream_lost")
+                #expect(again.headers.lowercased().contains("idempotent-replayed: true"))
+            }
+            #expect(try record.frames("response.create").count == 1)
+            let other = try await curl(
+                "POST", "/v1/responses", json: #"{"input":"Say two","modalities":["text"]}"#, headers: ["Idempotency-Key: order-43"])
+            #expect(try other.json()["output_text"]?.string == "two")
+        }
+    }
+
     private static func location(_ answer: Curl.Answer) -> String? {
         answer.headers.split(separator: "\r\n").first { $0.lowercased().hasPrefix("location:") }.map(String.init)
     }

@@ -46,6 +46,7 @@ struct ReadmeTests {
     /// What each block must print, in the README's order.
     private static let expectations: [(name: String, contains: [String])] = [
         ("stream", ["event: response.created", "event: response.text.delta", "event: response.done"]),
+        ("one-shot", [#""output_text":"hi""#, "event: response.created", "event: response.done", "hi.wav"]),
         ("create", [#"{"id":"rts_"#, #""status":"active""#, #""metadata":{"room":"kitchen"}"#]),
         ("ask", [#""text":"Say good morning""#, #""status":"completed""#, #""output_text":"good morning""#]),
         ("resume", ["retry: ", "event: session.created", "event: response.text.delta", "event: response.done"]),

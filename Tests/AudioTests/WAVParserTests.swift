@@ -151,6 +151,18 @@ import Testing
         }
     }
 
+    @Test func whatStandsInFrontOfTheSamplesIsBoundedTogether() throws {
+        var parser = WAVParser()
+        let half = 9 << 20
+        _ = try parser.samples(in: Array("RIFF....WAVEjunk".utf8)[...])
+        _ = try parser.samples(in: withUnsafeBytes(of: UInt32(half).littleEndian, Array.init)[...])
+        _ = try parser.samples(in: [UInt8](repeating: 0, count: half)[...])
+        _ = try parser.samples(in: Array("junk".utf8)[...])
+        #expect(throws: SoundFault.self) {
+            try parser.samples(in: withUnsafeBytes(of: UInt32(half).littleEndian, Array.init)[...])
+        }
+    }
+
     @Test func randomBytesNeitherStopItNorGiveMoreThanTheyAre() {
         for round in 0..<3_000 {
             let file = Self.files[round % Self.files.count]

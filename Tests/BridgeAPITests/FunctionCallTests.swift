@@ -1,3 +1,4 @@
+import EventLog
 import HTTPServer
 import Realtime
 import TestSupport
@@ -302,5 +303,111 @@ import Upstream
             #expect(answer.headers["x-should-retry"] == "false")
             try await scene.stored("call_a", "answered")
         }
+    }
+
+    /// Refuses what was sent with that id.
+    private static func refuse(_ event: JSON, _ code: String, on upstream: ScriptedConnection) throws {
+        let id = try #require(event["event_id"]?.string)
+        upstream.push(
+            #"{"type":"error","error":{"type":"invalid_request_error","code":"\#(code)","message":"m","event_id":"\#(id)"}}"#)
+    }
+
+    @Test func aTurnOutlivesTheRefusalOfOneOfItsOutputs() async throws {
+        try await Self.play { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.call("call_b")
+            scene.end()
+            try await scene.stored("call_b")
+            let refused = Task { try await scene.output("call_a") }
+            let first = try JSON.parse(try await scene.upstream.nextSent())
+            let taken = Task { try await scene.output("call_b") }
+            try await scene.takeOutput("call_b")
+            try Self.refuse(first, "invalid_value", on: scene.upstream)
+            #expect(try await refused.value.status == 400)
+            #expect(try await taken.value.json?["waits_for"]?.elements.map(\.string) == ["call_a"])
+            // Its second answer is the last one that was missing, and asks for nothing itself.
+            let again = Task { try await scene.output("call_a", #"{"output":"1","respond":false}"#) }
+            try await scene.takeOutput("call_a")
+            _ = try await scene.takeCreate()
+            #expect(try await again.value.status == 201)
+        }
+    }
+
+    @Test func voicesThatAreAlwaysFasterAreWaitedForThreeTimes() async throws {
+        try await Self.play { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.end()
+            try await scene.stored("call_a")
+            async let answered = scene.output("call_a")
+            try await scene.takeOutput("call_a")
+            for voice in 1...4 {
+                let asked = try await scene.takeCreate()
+                scene.begin("resp_voice\(voice)")
+                try Self.refuse(asked, "conversation_already_has_active_response", on: scene.upstream)
+                scene.end("resp_voice\(voice)")
+            }
+            let answer = try await answered
+            #expect(answer.status == 409, "\(answer.text)")
+            #expect(answer.code == "conversation_already_has_active_response")
+        }
+    }
+
+    @Test func onlySoManyTurnsWaitHalfAnswered() async throws {
+        try await Self.play { scene in
+            for turn in 1...17 {
+                scene.begin("resp_\(turn)")
+                scene.call("call_a\(turn)", of: "resp_\(turn)")
+                scene.call("call_b\(turn)", of: "resp_\(turn)")
+                scene.end("resp_\(turn)")
+            }
+            try await scene.stored("call_b17")
+            for turn in 1...16 {
+                async let half = scene.output("call_a\(turn)")
+                try await scene.takeOutput("call_a\(turn)")
+                #expect(try await half.status == 201)
+            }
+            let refused = try await scene.output("call_a17")
+            #expect(refused.status == 429)
+            #expect(refused.error?["message"]?.string?.contains("16 turns") == true)
+            // One that waits already goes on.
+            async let last = scene.output("call_b3")
+            try await scene.takeOutput("call_b3")
+            scene.create("resp_18", for: try await scene.takeCreate())
+            #expect(try await last.json?["response"]?["id"]?.string == "resp_18")
+        }
+    }
+
+    // MARK: The list
+
+    private static func item(_ id: String, _ json: String, isDeleted: Bool = false) -> ItemRecord {
+        var item = ItemRecord(id: id, createdSeq: 1, previousItemID: nil, json: Array(json.utf8), status: nil, responseID: nil)
+        item.isDeleted = isDeleted
+        return item
+    }
+
+    private static func call(_ status: String) -> ItemRecord {
+        item("i1", #"{"type":"function_call","call_id":"c","status":"\#(status)","arguments":"{\"a\""}"#)
+    }
+
+    private static let output = #"{"type":"function_call_output","call_id":"c","output":"1"}"#
+
+    @Test(arguments: [
+        ([call("in_progress")], FunctionCallView.Status.inProgress, "null"),
+        ([call("completed")], .pending, "false"),
+        ([call("incomplete")], .incomplete, "false"),
+        ([call("completed"), item("i2", output)], .answered, "false"),
+        // The output was taken out of the conversation again.
+        ([call("completed"), item("i2", output, isDeleted: true)], .pending, "false"),
+        // Of two calls with one id the first counts.
+        ([call("completed"), item("i3", #"{"type":"function_call","call_id":"c","status":"incomplete"}"#)], .pending, "false"),
+    ])
+    func aCallIsAsItsItemsSay(items: [ItemRecord], status: FunctionCallView.Status, areArgumentsValid: String) throws {
+        let calls = FunctionCallView.calls(in: items)
+        #expect(calls.map(\.status) == [status])
+        let value = try JSON.parse(try #require(calls.first).value.bytes)
+        #expect(value["item_id"]?.string == "i1")
+        #expect(value["arguments_valid"].map { String(decoding: $0.lexeme, as: UTF8.self) } == areArgumentsValid)
     }
 }

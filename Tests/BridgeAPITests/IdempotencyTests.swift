@@ -1,4 +1,5 @@
 import EventLog
+import Foundation
 import HTTPServer
 import NIOConcurrencyHelpers
 import Realtime
@@ -501,6 +502,54 @@ import Upstream
             // What it waited for has come meanwhile.
             #expect(try await give(calls[0]).json?["response"]?["id"]?.string == response)
             #expect(try await bridge.send("GET", session + "/responses").json?["data"]?.elements.count == 2)
+        }
+    }
+
+    // MARK: Without a session
+
+    private static let oneShot = "/v1/responses"
+
+    @Test(
+        arguments: [
+            (#"{"input":"Say two","modalities":["text"]}"#, nil), (#"{"input":"Say two","modalities":["text"],"stream":true}"#, nil),
+            (#"{"input":"Say two"}"#, "audio/wav"), (#"{"input":"fail with server_error"}"#, nil),
+            (#"{"input":"Say two","max_output_tokens":"many"}"#, nil),
+        ] as [(String, String?)])
+    func aResponseWithoutASessionIsAskedForOnce(body: String, accept: String?) async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "record-\(UUID().uuidString).jsonl")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try await APIFixture.run(record: file.path) { bridge in
+            var headers: HTTPHeaders = ["idempotency-key": "k"]
+            if let accept { headers.add("accept", accept) }
+            let first = try await bridge.send("POST", Self.oneShot, body, headers: headers)
+            #expect(first.headers["idempotent-replayed"] == nil)
+            let again = try await bridge.send("POST", Self.oneShot, body, headers: headers)
+            #expect(again.headers["idempotent-replayed"] == "true")
+            #expect(again.status == first.status)
+            // The header of a file that was still being made says no length.
+            let isTheSame = again.bytes.dropFirst(accept == nil ? 0 : 44) == first.bytes.dropFirst(accept == nil ? 0 : 44)
+            #expect(isTheSame)
+            #expect(again.headers["location"] == first.headers["location"])
+            #expect(try String(contentsOf: file, encoding: .utf8).matches(of: /"type":"response.create"/).count == 1)
+            if let place = first.headers["location"]?.split(separator: "/"), place.count > 2 {
+                // Not only for minutes.
+                #expect(try await bridge.log.storedSession(String(place[2]))?.record.isKept == true)
+            }
+            #expect(try await bridge.send("POST", Self.oneShot, body + " ", headers: headers).status == 422)
+        }
+    }
+
+    @Test(arguments: [#"{"upstream":"none"}"#, #"{"conversation":"auto"}"#, #"{"metadata":{"realtime_bridge":"mine"}}"#])
+    func oneThatIsRefusedBeforeAnythingIsSentFreesTheKey(body: String) async throws {
+        try await APIFixture.run { bridge in
+            let headers: HTTPHeaders = ["idempotency-key": "k"]
+            for _ in 0..<2 {
+                let refused = try await bridge.send("POST", Self.oneShot, body, headers: headers)
+                #expect(refused.status == 400)
+                #expect(refused.headers["idempotent-replayed"] == nil)
+            }
+            let right = try await bridge.send("POST", Self.oneShot, #"{"input":"Say two","modalities":["text"]}"#, headers: headers)
+            #expect(right.json?["output_text"]?.string == "two", "\(right.text)")
         }
     }
 

@@ -16,6 +16,7 @@ import Upstream
         var status = UpstreamPoolStatus(name: "second")
         (status.warm, status.leased, status.opening, status.waiting) = (1, 2, 3, 4)
         (status.hits, status.misses, status.handshakes, status.handshakeFailures) = (5, 6, 7, 8)
+        (status.settling, status.returned) = (13, 14)
         status.handshakeMilliseconds = .init(last: 9, p50: 10, p99: 11)
         (status.consecutiveFailures, status.lastFailure) = (12, "upstream did not answer")
         status.backOffUntilMilliseconds = 1_795_363_200_001
@@ -37,8 +38,10 @@ import Upstream
             #expect(list[1]["url"]?.string == "wss://second.test/v1")
             #expect(list[1]["models"]?.elements.map(\.string) == ["model-a", "model-b"])
             let pool = try #require(list[1]["pool"])
-            let counts = ["warm", "leased", "opening", "waiting", "hits", "misses", "handshakes", "handshake_failures"]
-            #expect(counts.map { pool[$0]?.int } == [1, 2, 3, 4, 5, 6, 7, 8])
+            let counts = [
+                "warm", "leased", "opening", "waiting", "hits", "misses", "handshakes", "handshake_failures", "settling", "returned",
+            ]
+            #expect(counts.map { pool[$0]?.int } == [1, 2, 3, 4, 5, 6, 7, 8, 13, 14])
             #expect(["last", "p50", "p99"].map { pool["handshake_ms"]?[$0]?.int } == [9, 10, 11])
             #expect(pool["consecutive_failures"]?.int == 12)
             #expect(pool["last_failure"]?.string == "upstream did not answer")
@@ -59,7 +62,8 @@ import Upstream
                 #"upstream_handshake_milliseconds{upstream="second",quantile="0.5"} 10"#,
                 #"upstream_handshake_milliseconds{upstream="second",quantile="0.99"} 11"#,
                 #"upstream_consecutive_failures{upstream="second"} 12"#, #"upstream_backing_off{upstream="second"} 1"#,
-                #"upstream_circuit_open{upstream="second"} 1"#,
+                #"upstream_circuit_open{upstream="second"} 1"#, #"upstream_connections{upstream="second",state="settling"} 13"#,
+                #"upstream_pool_returned_total{upstream="second"} 14"#,
             ] { #expect(page.contains("\nrealtime_bridge_\(line)\n"), "\(line)") }
         }
     }

@@ -67,8 +67,8 @@ final class InterceptedStore: EventStore {
         try base.removeEvents(of: session, through: seq)
     }
     func forgetSession(_ id: String) throws(EventLogError) { try base.forgetSession(id) }
-    func forgetSessions(endedBefore seconds: Int, limit: Int) throws(EventLogError) -> [String] {
-        try base.forgetSessions(endedBefore: seconds, limit: limit)
+    func forgetSessions(endedBefore seconds: Int, oneShots: Int, limit: Int) throws(EventLogError) -> [String] {
+        try base.forgetSessions(endedBefore: seconds, oneShots: oneShots, limit: limit)
     }
     func purgeTurn(maximumRows: Int) throws(EventLogError) -> Bool { try base.purgeTurn(maximumRows: maximumRows) }
     func begin(_ step: StepID, mark: String, opening: RecordedRequest?, maximumRequests: Int) throws(EventLogError) -> Bool {
@@ -139,10 +139,13 @@ extension EventLog {
 }
 
 extension SessionRecord {
-    static func named(_ id: String, owner: String? = nil, status: Status = .active, metadata: String = "{}") -> SessionRecord {
+    static func named(
+        _ id: String, owner: String? = nil, status: Status = .active, metadata: String = "{}", isOneShot: Bool = false, isKept: Bool = false
+    ) -> SessionRecord {
         SessionRecord(
             id: id, owner: owner, createdAt: 1_795_363_200, model: "m", dialect: .beta, upstreamName: "openai", status: status,
-            metadata: Array(metadata.utf8), settings: Array("{}".utf8), upstreamDialect: .ga)
+            metadata: Array(metadata.utf8), settings: Array("{}".utf8), upstreamDialect: .ga, isOneShot: isOneShot,
+            isKept: isKept)
     }
 }
 

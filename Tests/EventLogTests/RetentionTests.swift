@@ -71,6 +71,46 @@ struct RetentionTests {
         await log.close()
     }
 
+    @Test(arguments: StoreKind.allCases)
+    func whatWasMadeForOneResponseIsInNoListAndGoesSooner(_ kind: StoreKind) async throws {
+        let now = NIOLockedValueBox(1_000_000)
+        let log = EventLog.make(try kind.makeStore(), now: { now.withLockedValue { $0 } }) {
+            ($0.retainedAfterEnd, $0.oneShotRetainedAfterEnd) = (.seconds(1_000), .seconds(100))
+        }
+        for (id, isOneShot, hasEnded) in [
+            ("a", false, true), ("b", true, true), ("c", true, false), ("d", false, false), ("e", true, true),
+        ] {
+            var record = SessionRecord.named(id, status: hasEnded ? .closed : .active, isOneShot: isOneShot, isKept: id == "e")
+            let history = try await log.createSession(record)
+            record.endedAt = hasEnded ? 1_000_000 : nil
+            await history.commit(1, record: record)
+            #expect(try await log.storedSession(id)?.record == record)
+        }
+        func listed() async throws -> [String] { try await log.sessions(SessionQuery(owner: .any)).summaries.map(\.record.id) }
+        #expect(try await listed() == ["d", "a"])
+        #expect(try await log.sessionsNeedingRecovery() == ["c", "d"])
+        #expect(try await log.sessionCounts() == SessionCounts(live: 2, stored: 5))
+        func kept() async throws -> [String] {
+            try await log.applyRetention()
+            var kept: [String] = []
+            for id in ["a", "b", "c", "d", "e"] where try await log.storedSession(id) != nil { kept.append(id) }
+            return kept
+        }
+        now.withLockedValue { $0 = 1_000_100 }
+        #expect(try await kept() == ["a", "b", "c", "d", "e"])
+        now.withLockedValue { $0 = 1_000_101 }
+        #expect(try await kept() == ["a", "c", "d", "e"])
+        now.withLockedValue { $0 = 1_001_001 }
+        #expect(try await kept() == ["c", "d"])
+        // A place in the list outlives its element; what was in no list has none.
+        var after = SessionQuery(owner: .any)
+        after.after = "a"
+        #expect(try await log.sessions(after).isCursorKnown)
+        after.after = "b"
+        #expect(try await log.sessions(after).isCursorKnown == false)
+        await log.close()
+    }
+
     @Test func aSessionsWindowHoldsItsNewestEvents() async throws {
         let log = EventLog.make { $0.windowBytesPerSession = 10 * 164 }
         let history = try await log.createSession(.named("a"))

@@ -23,24 +23,25 @@ struct MachineDriver {
     var accepted: [CommandID] = []
     /// Links asked for and not yet closed, oldest first.
     var links: [LinkID] = []
+    var givenBack: [LinkID] = []
     var opened = 0
     var closed = 0
     var now = 1_000_000_000
     private var next = 1
 
-    static func record() -> SessionRecord {
+    static func record(isOneShot: Bool = false) -> SessionRecord {
         SessionRecord(
             id: "rts_test", owner: nil, createdAt: 0, model: "m", dialect: .beta, upstreamName: "u", status: .connecting,
-            metadata: Array("{}".utf8), settings: Array("{}".utf8), upstreamDialect: .beta)
+            metadata: Array("{}".utf8), settings: Array("{}".utf8), upstreamDialect: .beta, isOneShot: isOneShot)
     }
 
     static let first = #"{"type":"session.created","session":{"id":"sess_1","expires_at":99}}"#
 
     init(
         profile: UpstreamProfile = UpstreamProfile(maximumSessionAge: nil), times: SessionTimes = SessionTimes(),
-        created: String = Self.first, settings: SessionSettings = SessionSettings()
+        created: String = Self.first, settings: SessionSettings = SessionSettings(), isOneShot: Bool = false
     ) {
-        machine = SessionStateMachine(new: Self.record(), profile: profile, times: times)
+        machine = SessionStateMachine(new: Self.record(isOneShot: isOneShot), profile: profile, times: times)
         machine.set(settings)
         let (id, actions) = machine.firstLinkOpened(created: Array(created.utf8), openedAt: now, at: now)
         links = [id]
@@ -139,6 +140,9 @@ struct MachineDriver {
                 links.append(id)
             case .closeLink(let id):
                 closed += 1
+                links.removeAll { $0 == id }
+            case .giveBackLink(let id):
+                givenBack.append(id)
                 links.removeAll { $0 == id }
             case .send(_, .command(let command)):
                 sent.append(command.event)

@@ -34,7 +34,7 @@ enum ErrorTable {
             return made(.notFound)
         case .invalidValue, .missingRequiredParameter, .stringAboveMaxLength, .invalidAudio, .unknownUpstream:
             return made(.badRequest)
-        case .duplicateItem, .callAlreadyAnswered, .responseActive, .cancelNotActive, .upstreamDialectChanged,
+        case .duplicateItem, .callAlreadyAnswered, .responseActive, .cancelNotActive, .upstreamDialectChanged, .sessionIsOneShot,
             .outcomeUnknown:
             return made(.conflict, .never)
         case .sessionClosed, .sessionFailed:

@@ -21,9 +21,11 @@ enum UpstreamView {
             JSONValue.object([("last", .int(times.last)), ("p50", .int(times.p50)), ("p99", .int(times.p99))])
         }
         return .object([
-            ("warm", .int(status.warm)), ("leased", .int(status.leased)), ("opening", .int(status.opening)),
+            ("warm", .int(status.warm)), ("leased", .int(status.leased)), ("settling", .int(status.settling)),
+            ("opening", .int(status.opening)),
             ("waiting", .int(status.waiting)),
-            ("hits", .int(status.hits)), ("misses", .int(status.misses)), ("handshakes", .int(status.handshakes)),
+            ("hits", .int(status.hits)), ("misses", .int(status.misses)), ("returned", .int(status.returned)),
+            ("handshakes", .int(status.handshakes)),
             ("handshake_failures", .int(status.handshakeFailures)), ("handshake_ms", handshake ?? .null),
             ("consecutive_failures", .int(status.consecutiveFailures)), ("last_failure", .string(orNull: status.lastFailure)),
             ("back_off_until", .int(orNull: status.backOffUntilMilliseconds.map { ($0 + 999) / 1_000 })),

@@ -88,6 +88,16 @@ final class IdempotentRequest: Sendable {
         }
     }
 
+    /// A later step than this one was begun before.
+    func wentOn(after step: StepID) -> Bool {
+        state.withLockedValue { state in state.recorded.contains { $0.number > step.number } }
+    }
+
+    /// Nothing is left of what was done so far, or will be if the request fails.
+    func undoneSoFar() {
+        state.withLockedValue { $0.undone = Set(0..<$0.next) }
+    }
+
     /// These were done, and then done away with, so that they may be done again.
     func undone(_ steps: [StepID]) {
         state.withLockedValue { state in

@@ -4,6 +4,11 @@ import Realtime
 struct BodyFields: Sendable {
     let json: JSON
 
+    /// - Parameter json: an object.
+    init(json: JSON) {
+        self.json = json
+    }
+
     /// Reads a body; empty is an object without members.
     /// - Throws: `JSONError`, or 400 for anything but an object.
     init(_ bytes: [UInt8]) throws {

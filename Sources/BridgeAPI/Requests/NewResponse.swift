@@ -9,8 +9,33 @@ struct NewResponse: Sendable {
     let ifActive: IfActive
     /// Adds the user message that is to be there before the response.
     let firstItem: JSON?
+    /// Of a response without a session whose server takes none out of band: what is in its `input`, to be added before.
+    private(set) var items: [JSON] = []
 
     private static let own = ["stream", "background", "if_active"]
+
+    /// The body of `POST /v1/responses`, which has the fields of `model` and `upstream` besides.
+    /// - Parameter isOutOfBand: the server takes responses outside of its conversation. Else this one has the connection's conversation for itself.
+    init(withoutSession fields: BodyFields, dialect: Dialect, isOutOfBand: Bool) throws(APIError) {
+        if let conversation = fields["conversation"], conversation.string != "none" {
+            throw APIError(
+                .badRequest, code: "invalid_value",
+                "A response without a session is in no conversation: leave 'conversation' out, or create a session with POST /v1/sessions.",
+                param: "conversation")
+        }
+        var splice = JSONSplice(fields.json)
+        for name in ["model", "upstream"] { splice.remove(name, from: fields.json) }
+        if isOutOfBand {
+            splice.set("conversation", of: fields.json, to: JSONValue.string("none").bytes)
+        } else {
+            splice.remove("conversation", from: fields.json)
+        }
+        let input = fields["input"]
+        if !isOutOfBand, input?.kind == .array { splice.remove("input", from: fields.json) }
+        try self.init(BodyFields(json: JSON.parse(written: splice.bytes)), dialect: dialect)
+        guard !isOutOfBand, let input, input.kind == .array else { return }
+        items = input.elements.map { ClientEventBody.make(.conversationItemCreate, [("item", JSONValue($0))]) }
+    }
 
     init(_ fields: BodyFields, dialect: Dialect) throws(APIError) {
         guard fields.json["response"] == nil else {

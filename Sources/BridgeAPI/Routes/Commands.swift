@@ -10,6 +10,8 @@ struct Commands: Sendable {
     let session: Session
     /// How the caller spells, and is shown, what concerns the session.
     var view: DialectView
+    /// The bridge made the session for this request.
+    let isOneShot: Bool
     /// The client event's member that the request's body is: errors name the body's fields.
     var place: String?
 
@@ -23,6 +25,16 @@ struct Commands: Sendable {
         self.call = call
         session = try await api.directory.session(call.parameter("session"), for: call.caller)
         view = try call.view(of: await session.record)
+        isOneShot = false
+    }
+
+    /// Of a session that the bridge made for this request.
+    init(_ api: BridgeAPI, _ call: APICall, of session: Session, in view: DialectView) {
+        self.api = api
+        self.call = call
+        self.session = session
+        self.view = view
+        isOneShot = true
     }
 
     var history: HistoryView { HistoryView(history: session.history, dialects: view) }

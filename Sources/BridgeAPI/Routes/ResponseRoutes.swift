@@ -9,17 +9,36 @@ enum ResponseRoutes {
         var commands = try await Commands(api, call)
         commands.place = "response"
         let asked = try NewResponse(BodyFields(try await call.body.collect()), dialect: commands.view.shown)
-        let isStreamed = asked.isStreamed || call.accepts("text/event-stream")
-        let form = call.accepts("text/event-stream") ? nil : ProducedForm(Accept(call.head))
-        if isStreamed || form != nil, asked.isInBackground {
-            throw APIError(
-                .badRequest, code: "invalid_value", "'background' and a stream, by 'stream' or by Accept, exclude each other.",
-                param: "background")
+        return try await answer(to: asked, Answering(asked, call), commands)
+    }
+
+    /// In which form a response is given.
+    struct Answering {
+        /// As its events.
+        let isStreamed: Bool
+        /// Only its words or its speech; nil: as JSON, or as its events.
+        let form: ProducedForm?
+
+        /// - Throws: 400 for forms that exclude each other.
+        init(_ asked: NewResponse, _ call: APICall) throws(APIError) {
+            isStreamed = asked.isStreamed || call.accepts("text/event-stream")
+            form = call.accepts("text/event-stream") ? nil : ProducedForm(Accept(call.head))
+            if isStreamed || form != nil, asked.isInBackground {
+                throw APIError(
+                    .badRequest, code: "invalid_value", "'background' and a stream, by 'stream' or by Accept, exclude each other.",
+                    param: "background")
+            }
+            if isStreamed, form != nil {
+                throw APIError(
+                    .badRequest, code: "invalid_value", "'stream' asks for events, and Accept for words or speech alone.", param: "stream")
+            }
         }
-        if isStreamed, form != nil {
-            throw APIError(
-                .badRequest, code: "invalid_value", "'stream' asks for events, and Accept for words or speech alone.", param: "stream")
-        }
+    }
+
+    /// Asks for a response and answers with what becomes of it.
+    static func answer(to asked: NewResponse, _ answering: Answering, _ commands: Commands) async throws -> Response {
+        let (api, call) = (commands.api, commands.call)
+        let (isStreamed, form) = (answering.isStreamed, answering.form)
         // Before anything is sent: a refusal for want of a place tells clients to repeat the request.
         let seat =
             isStreamed
@@ -42,37 +61,37 @@ enum ResponseRoutes {
         guard case .confirmed(let event, let position) = result else {
             return Commands.accepted(receipt, inside: "response", isQueued: await commands.session.isQueued(receipt))
         }
+        var answer: Response
         if let seat {
-            var response =
-                if let form { try await produced(event, form, in: seat, receipt, commands, since: begun) } else {
-                    stream(event, position, in: seat, commands)
-                }
-            Warnings.add(receipt.leftOut, inside: "response", to: &response)
-            return response
+            if let form {
+                answer = try await produced(event, form, in: seat, receipt, commands, since: begun)
+            } else {
+                answer = stream(event, position, in: seat, commands)
+            }
+            Warnings.add(receipt.leftOut, inside: "response", to: &answer)
+        } else if asked.isInBackground {
+            answer = Response.json(try await view(event, commands, receipt), status: 202)
+        } else {
+            answer = try await self.answer(to: event, receipt, commands)
         }
-        if asked.isInBackground {
-            var response = Response.json(try await view(event, commands, receipt), status: 202)
-            response.headers.add("location", place(of: event, commands))
-            return response
-        }
-        return try await answer(to: event, receipt, commands)
+        // Whoever gets the response itself, from a session of its own, has no need to be told.
+        if asked.isInBackground || form != nil || commands.isOneShot { answer.headers.set("location", place(of: event, commands)) }
+        return answer
     }
 
     private static func place(of created: ServerEvent, _ commands: Commands) -> String {
         "/v1/sessions/\(commands.session.id)/responses/\(created.responseID ?? "")"
     }
 
-    /// Only its words or its speech, from the first byte on. The address of the rest stands in `location`.
+    /// Only its words or its speech, from the first byte on.
     private static func produced(
         _ created: ServerEvent, _ form: ProducedForm, in seat: StreamSeat, _ receipt: CommandReceipt, _ commands: Commands,
         since begun: ContinuousClock.Instant
     ) async throws -> Response {
         let limit = commands.call.prefer.limit(default: Commands.defaultResponseWait)
-        var response = try await ProducedAnswers(commands: commands).response(
+        return try await ProducedAnswers(commands: commands).response(
             created.responseID ?? "", form, in: seat, eventID: receipt.eventID,
             wait: max(.zero, limit - (ContinuousClock.now - begun)))
-        response.headers.add("location", place(of: created, commands))
-        return response
     }
 
     /// The response was refused: what was added for it goes again, and the error says what became of it.

@@ -71,6 +71,10 @@ enum RouteTable {
             .get, "/v1/events", "streamSessions", query: streamOfSeveral, repeatable: ["session"], isEventStream: true,
             handler: EventStreamRoutes.getSeveral),
 
+        Route(
+            .post, "/v1/responses", "createOneShotResponse", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
+            handler: OneShotRoute.create),
+
         Route(.get, "/v1/upstreams", "listUpstreams", handler: UpstreamRoutes.list),
 
         Route(.get, "/livez", "getLiveness", access: .probe, query: ["verbose"], handler: ServiceRoutes.liveness),

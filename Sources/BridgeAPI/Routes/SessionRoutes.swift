@@ -11,8 +11,7 @@ enum SessionRoutes {
         let fields = try BodyFields(try await call.body.collect())
         try fields.check(known: ["model", "session", "upstream", "dialect", "metadata", "from", "up_to"] + settingsNames)
         var new = NewSession()
-        new.model = try fields.string("model")
-        if new.model?.isEmpty == true { throw BodyFields.wrong("model", "a name") }
+        new.model = try model(fields)
         new.upstream = try fields.string("upstream")
         let asked = try call.dialect()
         new.dialect = try fields.choice("dialect", as: Dialect.self) ?? asked ?? api.configuration.dialect
@@ -22,40 +21,18 @@ enum SessionRoutes {
         if let metadata = try metadata(fields) { new.metadata = metadata }
         new.settings = try settings(fields)
         new.from = try origin(fields)
-        let (session, leftOut) = try await once(new, api, call)
+        typealias Made = (session: Session, leftOut: [LeftOutField])
+        let asNew = new
+        let (session, leftOut) = try await SessionStep.session(call, api) { session -> Made in
+            (session, await Self.leftOut(of: asNew, session))
+        } make: { id throws -> Made in
+            var named = asNew
+            named.id = id
+            return try await api.directory.create(named, by: call.caller)
+        }
         var response = Response.json(try await view(session, call, leftOut), status: 201)
         response.headers.add("location", "/v1/sessions/\(session.id)")
         return response
-    }
-
-    /// With an `Idempotency-Key`: the session that an earlier request has made, if it was made.
-    private static func once(
-        _ new: NewSession, _ api: BridgeAPI, _ call: APICall
-    ) async throws -> (session: Session, leftOut: [LeftOutField]) {
-        guard let request = call.once else { return try await api.directory.create(new, by: call.caller) }
-        var next = try await request.next(mark: SessionDirectory.newID())
-        if case .begun(_, let id, let note) = next {
-            if note == .accepted {
-                let session = try await api.directory.session(id, for: call.caller)
-                return (session, await leftOut(of: new, session))
-            }
-            // Cut off by the end of the process, and with it its connection: nothing is left of it but what the store may hold, and
-            // nobody was told of that.
-            try await api.directory.discard(id)
-            next = try await request.restart(mark: SessionDirectory.newID())
-        }
-        guard case .new(let step, let id) = next else { preconditionFailure("a restarted request has an old step") }
-        var new = new
-        new.id = id
-        do {
-            let made = try await api.directory.create(new, by: call.caller)
-            request.note(.accepted, of: step)
-            return made
-        } catch {
-            // A creation that fails leaves no session.
-            request.note(.refused(error), of: step)
-            throw error
-        }
     }
 
     /// What the configuration lost on its way upstream when the session was made.
@@ -63,6 +40,12 @@ enum SessionRoutes {
         guard let configuration = new.configuration else { return [] }
         let update = SessionUpdate.event(configuration, of: await session.record.kind, spelledIn: new.spelledIn)
         return ClientEventTranslation(update, from: DialectView(of: session.upstreamDialect, in: new.spelledIn)).leftOut
+    }
+
+    static func model(_ fields: BodyFields) throws(APIError) -> String? {
+        let model = try fields.string("model")
+        if model?.isEmpty == true { throw BodyFields.wrong("model", "a name") }
+        return model
     }
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {

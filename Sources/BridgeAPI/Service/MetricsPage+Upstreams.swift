@@ -14,10 +14,12 @@ extension MetricsPage {
         }
         add(
             "upstream_connections", .gauge, "Upstream connections, by what they are at.",
-            each("state") { [("warm", $0.warm), ("leased", $0.leased), ("opening", $0.opening)] })
+            each("state") { [("warm", $0.warm), ("leased", $0.leased), ("settling", $0.settling), ("opening", $0.opening)] })
         add("upstream_waiting", .gauge, "Callers that wait for a handshake's turn.", each(\.waiting))
         add("upstream_pool_hits_total", .counter, "Callers that got a warm connection.", each(\.hits))
         add("upstream_pool_misses_total", .counter, "Callers that waited for a handshake and need not have.", each(\.misses))
+        add(
+            "upstream_pool_returned_total", .counter, "Connections given back that another caller could have.", each(\.returned))
         add("upstream_handshakes_total", .counter, "Handshakes that opened a session.", each(\.handshakes))
         add("upstream_handshake_failures_total", .counter, "Handshakes that did not.", each(\.handshakeFailures))
         add(

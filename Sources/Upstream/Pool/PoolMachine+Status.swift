@@ -5,10 +5,11 @@ extension PoolMachine {
             var status = UpstreamPoolStatus(name: name)
             let sets = stock.filter { $0.key.name == name }.values
             status.warm = sets.reduce(0) { $0 + $1.ready.count }
-            status.leased = leased.values.count { $0 == name }
+            status.leased = leased.values.count { $0.key.name == name }
+            status.settling = settling.values.count { $0.lease.key.name == name }
             status.opening = handshakes.values.count { $0.key.name == name }
             status.waiting = waiting.count { $0.key.name == name }
-            (status.hits, status.misses) = (ledger.hits, ledger.misses)
+            (status.hits, status.misses, status.returned) = (ledger.hits, ledger.misses, ledger.returned)
             (status.handshakes, status.handshakeFailures) = (ledger.handshakes, ledger.handshakeFailures)
             status.handshakeMilliseconds = ledger.times.summary
             status.consecutiveFailures = ledger.breaker.failures

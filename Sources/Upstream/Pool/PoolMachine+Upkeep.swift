@@ -5,13 +5,14 @@ extension PoolMachine {
     /// Sees to everything that time or the events since the last call have made due.
     mutating func tick(at moment: PoolMoment) -> [Action] {
         guard !isStopped else { return [] }
-        return refuseLate(at: moment) + retire(at: moment) + refill(at: moment)
+        return refuseLate(at: moment) + inspect(at: moment) + retire(at: moment) + refill(at: moment)
     }
 
     /// When ``tick(at:)`` is due if nothing else happens. Whatever waits for an event instead of a time is not in here.
     func nextDeadline(after now: Int) -> Int? {
         let circuits = ledgers.values.compactMap(\.breaker.openUntil).filter { $0 > now }
-        return (waiting.map(\.deadline) + stock.values.compactMap { $0.nextChange(after: now) } + circuits).min()
+        let settled = settling.values.compactMap(\.until)
+        return (waiting.map(\.deadline) + settled + stock.values.compactMap { $0.nextChange(after: now) } + circuits).min()
     }
 
     private mutating func refuseLate(at moment: PoolMoment) -> [Action] {

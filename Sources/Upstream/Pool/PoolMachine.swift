@@ -1,7 +1,8 @@
 /// Decides for an ``UpstreamPool`` who gets which connection and when a handshake begins. Connections and callers are numbers here.
 ///
-/// A connection is made by a handshake, is then warm or leased, and is gone at its end; leased ones never become warm. After every event the
-/// runner lets ``tick(at:)`` see to the stock, and again at ``nextDeadline(after:)``.
+/// A connection is made by a handshake, is then warm or leased, and is gone at its end. A leased one that its caller gives back settles, is
+/// looked at, and is warm again if nothing has come that concerned that caller. After every event the runner lets ``tick(at:)`` see to the
+/// stock, and again at ``nextDeadline(after:)``.
 struct PoolMachine: Sendable {
     struct Handshake: Sendable {
         let key: PoolKey
@@ -16,6 +17,25 @@ struct PoolMachine: Sendable {
         let deadline: Int
     }
 
+    /// A connection that a caller has.
+    struct Lease: Sendable {
+        let key: PoolKey
+        /// It is not given to another from then on.
+        let useBefore: Int
+        /// It was warm when it was asked for.
+        var isHit = false
+    }
+
+    /// A connection that a caller has given back.
+    struct Settling: Sendable {
+        let lease: Lease
+        /// When it is to be looked at; nil: it is being looked at.
+        var until: Int?
+    }
+
+    /// What a server has to say after a response has come by then; `rate_limits.updated` comes within milliseconds.
+    static let settlingMilliseconds = 1000
+
     let limits: UpstreamPoolLimits
     var stock: [PoolKey: WarmSet] = [:]
     /// By name. Names come from the configuration, so there are few.
@@ -23,8 +43,9 @@ struct PoolMachine: Sendable {
     var handshakes: [Int: Handshake] = [:]
     /// In the order of asking. Only while all handshakes are taken.
     var waiting: [Waiting] = []
-    /// Connections given out and not ended, with their upstream's name.
-    var leased: [Int: String] = [:]
+    /// Connections given out, and neither ended nor given back.
+    var leased: [Int: Lease] = [:]
+    var settling: [Int: Settling] = [:]
     var isStopped = false
     private var lastConnection = 0
 
@@ -53,7 +74,8 @@ struct PoolMachine: Sendable {
         guard !isStopped else { return .refuse(.stopped) }
         openLedger(key)
         if let connection = nextWarm(for: key, now: moment.milliseconds) {
-            lease(connection, key, now: moment.milliseconds)
+            let useBefore = stock[key]?.ready.first { $0.connection == connection }?.retireAt ?? moment.milliseconds
+            lease(connection, Lease(key: key, useBefore: useBefore, isHit: true), now: moment.milliseconds)
             ledgers[key.name]?.hits += 1
             return .lease(connection: connection)
         }
@@ -89,6 +111,8 @@ struct PoolMachine: Sendable {
         case refuse(caller: Int, PoolRefusal)
         /// Opened for the stock.
         case refill(connection: Int, PoolKey)
+        /// It was given back and has had time to settle; ``settled(_:isClean:at:)`` follows.
+        case inspect(connection: Int)
         /// It was warm, or was to become it.
         case close(connection: Int)
     }
@@ -100,16 +124,15 @@ struct PoolMachine: Sendable {
         let (key, now) = (handshake.key, moment.milliseconds)
         ledgers[key.name]?.opened(milliseconds: now - handshake.startedAt, counts: key.endpoint.sharesConnections)
         if handshake.isForCaller {
-            leased[connection] = key.name
+            leased[connection] = Lease(key: key, useBefore: now + WarmSet.longestUse(life: life))
             remember(key, connection)
             stock[key]?.given(now: now)
             return turns(at: moment)
         }
         stock[key]?.refillEnded()
         if isStopped { return [.close(connection: connection)] }
-        if let index = waiting.firstIndex(where: { $0.key == key }) {
-            let caller = waiting.remove(at: index).caller
-            lease(connection, key, now: now)
+        if let caller = nextWaiting(for: key) {
+            lease(connection, Lease(key: key, useBefore: now + WarmSet.longestUse(life: life)), now: now)
             return [.lease(connection: connection, caller: caller)] + turns(at: moment)
         }
         let expected = ledgers[key.name]?.times.expectedMilliseconds ?? 0
@@ -131,6 +154,11 @@ struct PoolMachine: Sendable {
     /// A connection that was made has ended, whoever ended it. Those closed at the machine's word are forgotten already.
     mutating func ended(_ connection: Int, at moment: PoolMoment) {
         if leased.removeValue(forKey: connection) != nil { return }
+        if let ended = settling.removeValue(forKey: connection) {
+            // It has served: nothing to back off from.
+            stock[ended.lease.key]?.settlingEnded()
+            return
+        }
         for key in stock.keys where stock[key]?.remove(connection) == true {
             stock[key]?.failed(at: moment)
         }
@@ -140,10 +168,12 @@ struct PoolMachine: Sendable {
     mutating func stop() -> [Action] {
         isStopped = true
         let warm = stock.values.flatMap { $0.ready.map(\.connection) }.sorted()
+        let returned = settling.keys.sorted()
         let refused = waiting.map { Action.refuse(caller: $0.caller, .stopped) }
+        settling = [:]
         stock = [:]
         waiting = []
-        return refused + warm.map { .close(connection: $0) }
+        return refused + (warm + returned).map { .close(connection: $0) }
     }
 
     func circuit(of name: String) -> UpstreamPoolStatus.Circuit {
@@ -173,10 +203,15 @@ struct PoolMachine: Sendable {
         return handshake
     }
 
-    private mutating func lease(_ connection: Int, _ key: PoolKey, now: Int) {
-        _ = stock[key]?.remove(connection)
-        stock[key]?.given(now: now)
-        leased[connection] = key.name
+    mutating func lease(_ connection: Int, _ lease: Lease, now: Int) {
+        _ = stock[lease.key]?.remove(connection)
+        stock[lease.key]?.given(now: now)
+        leased[connection] = lease
+    }
+
+    /// Takes out who has waited longest for a connection of this kind.
+    mutating func nextWaiting(for key: PoolKey) -> Int? {
+        waiting.firstIndex { $0.key == key }.map { waiting.remove(at: $0).caller }
     }
 
     /// Gives free handshakes to those who have waited longest.

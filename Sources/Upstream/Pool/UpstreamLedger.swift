@@ -4,6 +4,7 @@ struct UpstreamLedger: Sendable {
     var times = HandshakeTimes()
     var hits = 0
     var misses = 0
+    var returned = 0
     var handshakes = 0
     var handshakeFailures = 0
     var lastFailure: String?

@@ -3,9 +3,12 @@ import NIOConcurrencyHelpers
 
 /// Opens sessions at Realtime servers, out of a stock of warm ones where it can.
 ///
-/// A warm connection has seen its `session.created` and nothing else; it is given out once, configured by nobody before. Only endpoints with
-/// ``UpstreamEndpoint/sharesConnections`` are kept warm; all others are opened when asked for. The stock follows demand: it covers the creates
-/// of a few handshake times, within ``UpstreamPoolLimits``. All handshakes take turns, callers before the stock.
+/// A warm connection has seen its `session.created` and nothing else, or was given back by a caller that left nothing on it; one caller has it at
+/// a time. Only endpoints with ``UpstreamEndpoint/sharesConnections`` are kept warm; all others are opened when asked for. The stock follows
+/// demand: it covers the creates of a few handshake times, within ``UpstreamPoolLimits``. All handshakes take turns, callers before the stock.
+///
+/// What is given back settles for a second that nobody reads it. Then, and again when somebody is about to get it, what has come unread is looked
+/// at: anything that is not harmless, or an end, and nobody gets it. So nobody is shown what belonged to somebody else.
 ///
 /// An upstream that fails several times in a row is left alone for up to 30 s (``UpstreamError/Code/circuitOpen(retryAfterMilliseconds:)``); what
 /// callers' own credentials meet neither counts for that nor is held up by it.
@@ -40,14 +43,29 @@ package final class UpstreamPool: UpstreamConnecting {
     /// - Throws: what the connector throws; `.circuitOpen`; `.handshakeTimeout` when its turn does not come; `.cancelled`, also after ``stop()``.
     package func connect(to endpoint: UpstreamEndpoint) async throws(UpstreamError) -> UpstreamConnection {
         let key = PoolKey(endpoint)
-        switch await turn(for: key) {
-        case .leased(let connection): return connection
-        case .mayOpen(let number):
-            let connection = try await handshake(number, key, isForCaller: true)
-            made(connection, number, key, isForCaller: true).answerCallers()
-            return connection
-        case .refused(let refusal): throw refusal.error(for: endpoint)
+        // Each time round there is one warm one less.
+        while true {
+            switch await turn(for: key) {
+            case .leased(let number, let pooled):
+                if pooled.isClean() { return pooled.connection }
+                // Dropping it closes it, which nobody waits for.
+                state.withLockedValue { $0.spoiled(number, pooled.connection) }
+            case .mayOpen(let number):
+                let connection = try await handshake(number, key, isForCaller: true)
+                made(connection, number, key, isForCaller: true).answerCallers()
+                return connection
+            case .refused(let refusal): throw refusal.error(for: endpoint)
+            }
         }
+    }
+
+    /// Keeps it for another caller if it is one of this pool's, its endpoint shares connections, it is in the first half of its life, and there is
+    /// room; closes it otherwise.
+    package func takeBack(_ connection: UpstreamConnection, harmless: Set<String>) async {
+        let moment = moment
+        let isKept = state.withLockedValue { $0.takeBack(connection, harmless: harmless, at: moment) }
+        guard isKept else { return await connection.close() }
+        waker.yield()
     }
 
     /// Keeps the stock until ``stop()`` or until the task is cancelled, which stops the pool too. Call it once.
@@ -59,7 +77,8 @@ package final class UpstreamPool: UpstreamConnecting {
             for await _ in wakes {
                 let (work, now, deadline) = tick()
                 work.answerCallers()
-                for connection in work.closes { group.addTask { await connection.close() } }
+                let closes = work.closes + work.inspections.flatMap(inspect)
+                for connection in closes { group.addTask { await connection.close() } }
                 for (number, key) in work.refills { group.addTask { await self.refill(number, key) } }
                 // An alarm that is due earlier stands already in most cases; one that is due later does no harm.
                 if let deadline, alarm.map({ $0 <= now || deadline < $0 }) ?? true {
@@ -90,6 +109,20 @@ package final class UpstreamPool: UpstreamConnecting {
         let now = environment.now()
         let toUnix = environment.unixMilliseconds() - now
         return state.withLockedValue { $0.machine.status(now: now, toUnix: toUnix) }
+    }
+
+    /// - Returns: what is to be closed.
+    private func inspect(_ number: Int, _ pooled: PooledConnection) -> [UpstreamConnection] {
+        let isClean = pooled.isClean()
+        let moment = moment
+        let work = state.withLockedValue { state in
+            let actions = state.machine.settled(number, isClean: isClean, at: moment)
+            return state.carryOut(actions)
+        }
+        work.answerCallers()
+        // It has a time of its own from here on.
+        waker.yield()
+        return work.closes
     }
 
     private var moment: PoolMoment { PoolMoment(milliseconds: environment.now(), random: environment.random()) }
@@ -148,14 +181,18 @@ package final class UpstreamPool: UpstreamConnecting {
         let moment = moment
         let (work, circuit) = state.withLockedValue { state in
             let circuit = state.machine.circuit(of: key.name)
-            if !isForCaller { state.warm[number] = connection }
+            if isForCaller {
+                state.gave(connection, number)
+            } else {
+                state.warm[number] = PooledConnection(connection: connection, harmless: nil)
+            }
             let actions = state.machine.opened(number, life: life, at: moment)
             return (state.carryOut(actions), circuit)
         }
         if circuit != .closed, key.endpoint.sharesConnections {
             logger.info("upstream circuit closed", metadata: ["bridge.upstream": "\(key.name)"])
         }
-        connection.onEnd { [weak self] in self?.ended(number) }
+        connection.onEnd { [weak self, id = ObjectIdentifier(connection)] in self?.ended(number, id) }
         waker.yield()
         return work
     }
@@ -176,12 +213,9 @@ package final class UpstreamPool: UpstreamConnecting {
     }
 
     /// A connection has ended that is warm or leased. May be told twice.
-    private func ended(_ number: Int) {
+    private func ended(_ number: Int, _ id: ObjectIdentifier) {
         let moment = moment
-        let gone = state.withLockedValue { state in
-            state.machine.ended(number, at: moment)
-            return state.warm.removeValue(forKey: number)
-        }
+        let gone = state.withLockedValue { $0.ended(number, id, at: moment) }
         waker.yield()
         withExtendedLifetime(gone) {}
     }

@@ -12,8 +12,10 @@ package struct UpstreamPoolStatus: Sendable, Equatable {
     package var name: String
     /// Connections that wait to be given out.
     package var warm = 0
-    /// Connections given out that have not ended, warm ones and others.
+    /// Connections given out that have neither ended nor been given back, warm ones and others.
     package var leased = 0
+    /// Connections given back that are not ready yet.
+    package var settling = 0
     /// Handshakes under way.
     package var opening = 0
     /// Callers waiting for a handshake's turn.
@@ -22,6 +24,8 @@ package struct UpstreamPoolStatus: Sendable, Equatable {
     package var hits = 0
     /// Since the start: callers that could have had a warm connection, and had to wait for a handshake.
     package var misses = 0
+    /// Since the start: connections given back that another caller could have.
+    package var returned = 0
     /// Since the start: handshakes that opened a session.
     package var handshakes = 0
     /// Since the start: handshakes that did not, those given up by their caller left out.

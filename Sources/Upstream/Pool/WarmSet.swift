@@ -8,6 +8,8 @@ struct WarmSet: Sendable {
     static let shortestWarmMilliseconds = 1000
     /// The stock covers the demand of so many handshake times: demand comes in bursts, and a handshake may take longer than the last did.
     private static let margin = 3.0
+    /// How long before its retirement one that was given back is replaced.
+    private static let returnedLeadMilliseconds = 1000
     private static let backOff = BackOff(baseMilliseconds: 500, limitMilliseconds: 60_000)
 
     struct Warm: Sendable {
@@ -18,12 +20,17 @@ struct WarmSet: Sendable {
         let retireAt: Int
     }
 
+    /// Of connections that were given back at once, several times as many may settle as may be warm: demand that is high takes them all again.
+    private static let settlingFactor = 4
+
     private let minimum: Int
     private let maximum: Int
-    /// Oldest first.
+    /// The one to be retired first is first.
     private(set) var ready: [Warm] = []
     /// Handshakes under way for this set.
     private(set) var refills = 0
+    /// Connections that were given back and are not ready yet.
+    private(set) var settling = 0
     /// The last refill, or the connection it began with: whose turn is longest ago goes first.
     private(set) var turn: Int
     private(set) var backOffUntil: Int?
@@ -62,7 +69,7 @@ struct WarmSet: Sendable {
     /// Refills to begin, if nothing stands against them.
     func missing(now: Int, handshakeMilliseconds: Double) -> Int {
         let fresh = ready.count { $0.replaceAt > now }
-        return max(0, target(now: now, handshakeMilliseconds: handshakeMilliseconds) - fresh - refills)
+        return max(0, target(now: now, handshakeMilliseconds: handshakeMilliseconds) - fresh - refills - settling)
     }
 
     mutating func refillBegins(_ connection: Int) {
@@ -87,7 +94,7 @@ struct WarmSet: Sendable {
     /// - Parameter life: how long its session lives, where that is known.
     /// - Returns: connections to close: the one it replaces, or itself if it cannot be kept.
     mutating func keep(_ connection: Int, life: Int?, handshakeMilliseconds: Double, at moment: PoolMoment) -> [Int] {
-        let longest = min(Self.longestWarmMilliseconds, life.map { $0 / 2 } ?? .max)
+        let longest = Self.longestUse(life: life)
         guard longest >= Self.shortestWarmMilliseconds else {
             failed(at: moment)
             return [connection]
@@ -96,10 +103,48 @@ struct WarmSet: Sendable {
         let warmTime = longest - Int(Double(longest / 5) * moment.random)
         let lead = min(Int(2 * handshakeMilliseconds) + 1000, warmTime / 2)
         let retireAt = moment.milliseconds + warmTime
-        ready.append(Warm(connection: connection, replaceAt: retireAt - lead, retireAt: retireAt))
+        insert(Warm(connection: connection, replaceAt: retireAt - lead, retireAt: retireAt))
         let wanted = target(now: moment.milliseconds, handshakeMilliseconds: handshakeMilliseconds)
-        let isReplaced = ready[0].replaceAt <= moment.milliseconds && ready.count > wanted
-        return isReplaced || ready.count > maximum ? [ready.removeFirst().connection] : []
+        if ready.count > wanted, let replaced = ready.firstIndex(where: { $0.replaceAt <= moment.milliseconds }) {
+            return [ready.remove(at: replaced).connection]
+        }
+        return ready.count > maximum ? [ready.removeFirst().connection] : []
+    }
+
+    /// For how long a connection may be given out from its opening on: in the first half of its life.
+    /// - Parameter life: how long its session lives, where that is known.
+    static func longestUse(life: Int?) -> Int {
+        min(longestWarmMilliseconds, life.map { $0 / 2 } ?? .max)
+    }
+
+    // MARK: Given back
+
+    /// A caller has given one back.
+    /// - Returns: whether there is room for it.
+    mutating func settlingBegins() -> Bool {
+        guard settling < maximum * Self.settlingFactor else { return false }
+        settling += 1
+        return true
+    }
+
+    mutating func settlingEnded() {
+        settling -= 1
+    }
+
+    /// Takes in one that has settled.
+    /// - Parameter useBefore: when the first half of its life is over.
+    /// - Returns: false if it is too old, or one too many.
+    mutating func keepReturned(_ connection: Int, useBefore: Int, now: Int) -> Bool {
+        guard useBefore - now >= Self.shortestWarmMilliseconds, ready.count < maximum, !isIdle(now: now) || ready.count < minimum else {
+            return false
+        }
+        let lead = min(Self.returnedLeadMilliseconds, (useBefore - now) / 2)
+        insert(Warm(connection: connection, replaceAt: useBefore - lead, retireAt: useBefore))
+        return true
+    }
+
+    private mutating func insert(_ warm: Warm) {
+        ready.insert(warm, at: ready.firstIndex { $0.retireAt > warm.retireAt } ?? ready.endIndex)
     }
 
     // MARK: Time
@@ -116,7 +161,7 @@ struct WarmSet: Sendable {
 
     /// Nothing here, nothing coming, nothing wanted.
     func isForgettable(now: Int) -> Bool {
-        minimum == 0 && ready.isEmpty && refills == 0 && isIdle(now: now)
+        minimum == 0 && ready.isEmpty && refills == 0 && settling == 0 && isIdle(now: now)
     }
 
     /// The next time at which one of the answers here changes by itself.

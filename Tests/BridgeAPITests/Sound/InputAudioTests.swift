@@ -188,6 +188,17 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            ([0xFF, 0xFB, 0x90, 0x64], true), ([0xFF, 0xF3, 0x48, 0xC4], true),
+            // ADTS, which is AAC; a layer, a bit rate, and a sample rate that there are not.
+            ([0xFF, 0xF1, 0x50, 0x80], false), ([0xFF, 0xE1, 0x90, 0x64], false), ([0xFF, 0xFB, 0xF0, 0x64], false),
+            ([0xFF, 0xFB, 0x9C, 0x64], false),
+        ] as [([UInt8], Bool)])
+    func anMP3FileIsKnownByItsFirstFrame(beginning: [UInt8], isKnown: Bool) {
+        #expect((try? SoundType(beginning: beginning)) == (isKnown ? .compressed : nil))
+    }
+
     @Test func soundIsNotBoundByTheLimitsOfJSON() async throws {
         try await APIFixture.run(configure: {
             $0.maximumBodyBytes = 1_000

@@ -30,7 +30,7 @@ import Upstream
             let inner = try await scripted.connect(to: endpoint)
             let gate = gate
             return UpstreamConnection(
-                created: inner.created, next: { await inner.next() },
+                created: inner.created, next: { await inner.next() }, unread: { inner.takeUnread() },
                 send: { (text) async throws(UpstreamError) in
                     _ = await gate.value(within: .seconds(60))
                     try await inner.send(text)

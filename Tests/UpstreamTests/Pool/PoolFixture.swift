@@ -40,6 +40,14 @@ struct PoolFixture {
         machine.ended(connection, at: moment)
     }
 
+    mutating func returned(_ connection: Int) -> Bool {
+        machine.returned(connection, at: moment)
+    }
+
+    mutating func settled(_ connection: Int, isClean: Bool) -> [PoolMachine.Action] {
+        machine.settled(connection, isClean: isClean, at: moment)
+    }
+
     mutating func tick(after milliseconds: Int = 0) -> [PoolMachine.Action] {
         now += milliseconds
         return machine.tick(at: moment)

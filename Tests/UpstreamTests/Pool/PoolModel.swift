@@ -19,7 +19,9 @@ struct PoolModel {
     let limits: UpstreamPoolLimits
     var opening: [Int: Opening] = [:]
     var warm: [Int: Warm] = [:]
-    var leased: Set<Int> = []
+    var leased: [Int: Warm] = [:]
+    /// Given back; true while it is being looked at.
+    var settling: [Int: (warm: Warm, isInspected: Bool)] = [:]
     var closed: Set<Int> = []
     /// With the time by which each must have been answered.
     var waiting: [Int: (key: PoolKey, deadline: Int)] = [:]
@@ -55,10 +57,11 @@ struct PoolModel {
     mutating func opened(_ connection: Int, life: Int?, now: Int) {
         guard let ended = opening.removeValue(forKey: connection) else { return }
         made += 1
+        let one = Warm(key: ended.key, useBefore: now + min(600_000, (life ?? .max) / 2))
         if ended.caller != nil {
-            leased.insert(connection)
+            leased[connection] = one
         } else {
-            warm[connection] = Warm(key: ended.key, useBefore: now + min(600_000, (life ?? .max) / 2))
+            warm[connection] = one
         }
     }
 
@@ -81,22 +84,49 @@ struct PoolModel {
                 #expect(waiting.isEmpty && key.endpoint.sharesConnections)
                 begin(connection, Opening(key: key, caller: nil))
                 #expect(opening.values.count { $0.caller == nil } <= max(1, limits.handshakesAtOnce / 2))
+            case .inspect(let connection):
+                if settling[connection]?.isInspected != false { reject("looked at twice, or without having been given back") }
+                settling[connection]?.isInspected = true
             case .close(let connection):
-                if warm.removeValue(forKey: connection) == nil { reject("closed what is not warm") }
+                let was = warm.removeValue(forKey: connection) ?? settling.removeValue(forKey: connection)?.warm
+                if was == nil { reject("closed what is not warm") }
                 closed.insert(connection)
             }
         }
     }
 
+    mutating func returned(_ connection: Int, isKept: Bool, now: Int) {
+        guard let lease = leased.removeValue(forKey: connection) else { return reject("given back by nobody") }
+        guard isKept else {
+            closed.insert(connection)
+            return
+        }
+        #expect(lease.key.endpoint.sharesConnections && lease.useBefore > now && limits.maximum > 0)
+        settling[connection] = (lease, false)
+    }
+
+    /// - Parameter actions: what came of it.
+    mutating func settled(_ connection: Int, isClean: Bool, _ actions: [PoolMachine.Action], now: Int) {
+        guard let one = settling[connection], one.isInspected else { return reject("settled without having been looked at") }
+        if !isClean { #expect(actions == [.close(connection: connection)], "not clean, and kept") }
+        if actions != [.close(connection: connection)] {
+            settling[connection] = nil
+            warm[connection] = one.warm
+        }
+        apply(actions, now: now)
+    }
+
     mutating func ended(_ connection: Int) {
         warm[connection] = nil
-        leased.remove(connection)
+        leased[connection] = nil
+        settling[connection] = nil
         closed.insert(connection)
     }
 
     func check(_ machine: PoolMachine, now: Int) {
         let status = machine.status(now: now, toUnix: 0)
-        #expect(made == warm.count + leased.count + closed.count, "a connection was lost")
+        #expect(made == warm.count + leased.count + settling.count + closed.count, "a connection was lost")
+        #expect(status.reduce(0) { $0 + $1.settling } == settling.count)
         #expect(status.reduce(0) { $0 + $1.warm } == warm.count)
         #expect(status.reduce(0) { $0 + $1.leased } == leased.count)
         #expect(status.reduce(0) { $0 + $1.opening } == opening.count)
@@ -106,6 +136,7 @@ struct PoolModel {
         #expect(machine.stock.count <= limits.maximumKeys)
         for key in machine.stock.keys {
             #expect(warm.values.count { $0.key == key } <= limits.maximum, "more warm ones than allowed")
+            #expect(settling.values.count { $0.warm.key == key } <= 4 * limits.maximum, "more settling ones than allowed")
         }
     }
 
@@ -119,7 +150,7 @@ struct PoolModel {
         guard let taken = warm.removeValue(forKey: connection) else { return reject("given out what is not warm: twice, or after its end") }
         #expect(taken.key == key, "given to another endpoint")
         #expect(taken.useBefore > now, "given out past its age")
-        leased.insert(connection)
+        leased[connection] = taken
     }
 
     private mutating func begin(_ connection: Int, _ handshake: Opening) {

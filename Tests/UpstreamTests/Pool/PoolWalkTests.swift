@@ -44,7 +44,9 @@ private struct PoolWalk {
         case ..<35: goAway()
         case ..<58: succeed()
         case ..<70: fail()
-        case ..<85: end()
+        case ..<80: end()
+        case ..<86: giveBack()
+        case ..<89: settle()
         case ..<97: now += Int.random(in: 0...[10, 1000, 20_000, 400_000][Int.random(in: 0..<4, using: &random)], using: &random)
         default: if let deadline = machine.nextDeadline(after: now) { now = deadline }
         }
@@ -59,8 +61,9 @@ private struct PoolWalk {
             if let deadline = machine.nextDeadline(after: now) { now = deadline }
             tick()
             while let connection = model.opening.keys.min() { opened(connection, life: nil) }
+            while settle() {}
         }
-        #expect(model.waiting.isEmpty && model.opening.isEmpty)
+        #expect(model.waiting.isEmpty && model.opening.isEmpty && model.settling.isEmpty)
         for key in Self.kept {
             #expect(model.warm.values.count { $0.key == key } == min(limits.minimum, limits.maximum))
         }
@@ -71,12 +74,27 @@ private struct PoolWalk {
     mutating func stop() {
         for _ in 0..<4 { ask() }
         model.apply(machine.stop(), now: now)
-        #expect(model.warm.isEmpty && model.waiting.isEmpty)
+        #expect(model.warm.isEmpty && model.waiting.isEmpty && model.settling.isEmpty)
+        giveBack()
         while let connection = model.opening.keys.min() { opened(connection, life: nil) }
         tick()
         ask()
-        #expect(model.warm.isEmpty && model.opening.isEmpty && model.waiting.isEmpty)
+        #expect(model.warm.isEmpty && model.opening.isEmpty && model.waiting.isEmpty && model.settling.isEmpty)
         model.check(machine, now: now)
+    }
+
+    private mutating func giveBack() {
+        guard let connection = model.leased.keys.sorted().randomElement(using: &random) else { return }
+        let isKept = machine.returned(connection, at: moment())
+        model.returned(connection, isKept: isKept, now: now)
+    }
+
+    @discardableResult
+    private mutating func settle() -> Bool {
+        guard let connection = model.settling.filter(\.value.isInspected).keys.sorted().randomElement(using: &random) else { return false }
+        let isClean = Int.random(in: 0..<3, using: &random) > 0
+        model.settled(connection, isClean: isClean, machine.settled(connection, isClean: isClean, at: moment()), now: now)
+        return true
     }
 
     private mutating func moment() -> PoolMoment {
@@ -117,7 +135,8 @@ private struct PoolWalk {
     }
 
     private mutating func end() {
-        guard let connection = (Array(model.warm.keys) + model.leased).sorted().randomElement(using: &random) else { return }
+        guard let connection = (Array(model.warm.keys) + model.leased.keys + model.settling.keys).sorted().randomElement(using: &random)
+        else { return }
         machine.ended(connection, at: moment())
         model.ended(connection)
         // Told again, as the runner may.

@@ -65,7 +65,7 @@ struct UpstreamPoolTests {
         try await withPool(UpstreamPoolLimits(minimum: 1), warm: [endpoint]) { pool in
             let isOpen = NIOLockedValueBox(true)
             let dead = UpstreamConnection(
-                created: [], next: { .ended(UpstreamEnd(.lost)) }, send: { _ in }, close: { _, _ in },
+                created: [], next: { .ended(UpstreamEnd(.lost)) }, unread: { [] }, send: { _ in }, close: { _, _ in },
                 isOpen: { isOpen.withLockedValue { $0 } }, onEnd: { _ in }, abandon: {})
             try await connector.next().open(dead)
             await pool.reaches { $0.warm == 1 }
@@ -274,12 +274,12 @@ struct UpstreamPoolTests {
 
 extension UpstreamPool {
     /// Returns once its first upstream's status is so; the suite's time limit bounds the wait.
-    fileprivate func reaches(_ condition: (UpstreamPoolStatus) -> Bool) async {
+    func reaches(_ condition: (UpstreamPoolStatus) -> Bool) async {
         while !Task.isCancelled, !(status.first.map(condition) ?? false) { await Task.yield() }
     }
 
     /// The code of what `connect` threw; nil if it did not.
-    fileprivate func refusal(of endpoint: UpstreamEndpoint) async -> UpstreamError.Code? {
+    func refusal(of endpoint: UpstreamEndpoint) async -> UpstreamError.Code? {
         do throws(UpstreamError) {
             _ = try await connect(to: endpoint)
             return nil
