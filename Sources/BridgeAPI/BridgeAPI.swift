@@ -19,6 +19,7 @@ package final class BridgeAPI: HTTPHandler {
     let metrics = RequestMetrics()
     let bodies: BodyBudget
     let uploads = AudioUploads()
+    let surveys = ProducedSurveys()
     /// Nil: compressed sound is not taken.
     let soundFiles: (any SoundFileDecoding)?
     private let keyed: KeyedRequests

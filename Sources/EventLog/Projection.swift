@@ -95,9 +95,8 @@ package struct Projection: Sendable {
             if let id = event.itemID, isBeingProduced(id) { produced.add(event, to: id) }
             return []
         case .responseAudioDelta, .responseOutputAudioDelta:
-            guard let delta = event.json["delta"], delta.kind == .string else { return [] }
-            let bytes = Self.decodedBytes(delta)
-            return change(event.itemID, seq) { $0.producedAudioBytes += bytes }
+            guard let delta = event.json["delta"]?.stringBytes else { return [] }
+            return change(event.itemID, seq) { $0.producedAudioBytes += Base64.decodedCount(delta) }
         case .conversationItemDeleted:
             event.itemID.map {
                 calls.remove($0)
@@ -171,12 +170,6 @@ package struct Projection: Sendable {
         let listing = self.listing ?? ItemListing(Array(items.values))
         self.listing = listing
         return listing
-    }
-
-    /// Read from the frame's own bytes, without a copy, unless the base64 is spelt with escapes (`\/`).
-    private static func decodedBytes(_ delta: JSON) -> Int {
-        guard delta.lexeme.contains(UInt8(ascii: "\\")) else { return Base64.decodedCount(delta.lexeme.dropFirst().dropLast()) }
-        return Base64.decodedCount(Array((delta.string ?? "").utf8)[...])
     }
 
     private mutating func change(_ id: String?, _ seq: Int, _ body: (inout ItemRecord) -> Void) -> [ProjectionChange] {

@@ -31,6 +31,13 @@ package struct JSON: Sendable {
         return text.string(at: index)
     }
 
+    /// The bytes of the decoded string; nil if this is not a string. They are the text's own unless it is spelt with escapes, so that
+    /// megabytes of base64 are not copied.
+    package var stringBytes: ArraySlice<UInt8>? {
+        guard kind == .string else { return nil }
+        return node.escaped ? Array(text.string(at: index).utf8)[...] : lexeme.dropFirst().dropLast()
+    }
+
     /// The value of an integer lexeme (no fraction, no exponent) that fits; else nil.
     package var int: Int? {
         guard kind == .number else { return nil }

@@ -159,10 +159,7 @@ struct CommandBuilder {
     }
 
     private func appendAudio(_ event: JSON, _ eventID: String, _ firstID: CommandID) throws(SessionError) -> Prepared {
-        guard let audio = event["audio"], audio.kind == .string else { throw wrongType("audio", "a base64 string") }
-        // Some encoders escape the slashes of base64.
-        let spelt = audio.lexeme.dropFirst().dropLast()
-        let text = spelt.contains(UInt8(ascii: "\\")) ? Array((audio.string ?? "").utf8)[...] : spelt
+        guard let audio = event["audio"], let text = audio.stringBytes else { throw wrongType("audio", "a base64 string") }
         guard !text.isEmpty else { throw SessionError(.invalidAudio, "'audio' is empty", param: "audio") }
         // Checked here, so that an `invalid_value` of upstream's is never blamed on another command.
         if let fault = Base64.firstFault(in: text) {

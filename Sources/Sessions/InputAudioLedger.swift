@@ -73,6 +73,9 @@ struct InputAudioLedger: Sendable {
 
     var heldMilliseconds: Int { format.milliseconds(bytes: heldRange.count) }
 
+    /// Where the next byte will lie, as upstream counts.
+    var milliseconds: Int { milliseconds(at: position) }
+
     /// Whether a commit or clear written at that position could be repeated on another connection with all the audio it had.
     ///
     /// Of several in flight each one's audio begins at the one before, so each has its own answer.

@@ -88,14 +88,6 @@ package actor Session {
     package var outputFormat: AudioFormat { AudioFormat.output(of: machine.record, machine.profile) }
     /// What a session or response object of its upstream says that the assistant's audio is; nil if it does not say.
     package func outputFormat(statedBy object: JSON?) -> AudioFormat? { AudioFormat.output(statedBy: object, machine.profile) }
-    /// The kind of its voice detection, `server_vad` or `semantic_vad`; nil if it is off, or not known.
-    package var voiceDetectionType: String? {
-        let session = record.configuration.flatMap { try? JSON.parse($0, maximumDepth: 256, refusingDuplicates: false) }
-        return (session?["audio"]?["input"]?["turn_detection"] ?? session?["turn_detection"])?["type"]?.string
-    }
-    package var voiceDetection: VoiceDetection {
-        machine.isAnsweringVoice ? .answers : machine.isDetectingVoice ? .commits : .off
-    }
     package var itemCount: Int { machine.projection.itemCount }
     package var activeResponseID: String? { machine.projection.activeResponse?.id }
     package var lastPosition: EventPosition { history.position(ofSeq: machine.lastSeq) }

@@ -226,6 +226,12 @@ struct SessionStateMachine: Sendable {
     /// Frames that wait for a connection.
     var queuedBytes: Int { queue.bytes }
 
+    /// Sent to the present connection or waiting for it, as upstream counts.
+    var inputAudioMilliseconds: Int {
+        let waiting = queue.all.reduce(0) { $0 + ($1.audio?.count ?? 0) }
+        return ledger.milliseconds + AudioFormat.input(of: record, profile).milliseconds(bytes: waiting)
+    }
+
     var unanswered: [Command] { queue.isEmpty ? matcher.unanswered : matcher.unanswered + queue.all }
 
     /// Nothing is on its way that memory alone holds.

@@ -48,6 +48,15 @@ import Testing
         #expect(throws: JSONError.self) { try JSON.parse("{" + (names + [names[7]]).joined(separator: ",") + "}") }
     }
 
+    @Test(arguments: [
+        (#""AA//""#, "AA//"), (#""AA\/\u002f""#, "AA//"), (#""""#, ""), ("\"é\"", "é"), (#""\ud83d\ude00\n""#, "\u{1F600}\n"),
+    ])
+    func aStringsBytesAreItsTextDecoded(text: String, bytes: String) throws {
+        #expect(try JSON.parse(text).stringBytes.map(Array.init) == Array(bytes.utf8))
+        #expect(try JSON.parse("[1,\(text)]")[1]?.stringBytes.map(Array.init) == Array(bytes.utf8))
+        #expect(try JSON.parse("[1,\(text)]").stringBytes == nil)
+    }
+
     @Test func readsMembersElementsAndScalars() throws {
         let json = try JSON.parse(#"{"type":"x","n":12,"f":1.50,"t":true,"list":[1,{"k":"v"}],"s":"a\"\u00e9\ud83d\ude00","nil":null}"#)
         #expect(json["type"]?.string == "x")

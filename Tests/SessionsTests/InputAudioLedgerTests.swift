@@ -15,6 +15,16 @@ import Testing
         return ledger
     }
 
+    @Test func timesGoOnOverFormatsAndBeginWithEachConnection() {
+        var ledger = ledger(100)
+        #expect(ledger.milliseconds == 1_000)
+        ledger.reformatted(AudioFormat(name: "fast", bytesPerSample: 2, samplesPerSecond: 100))
+        ledger.appended(Self.bytes(0..<100))
+        #expect(ledger.milliseconds == 1_500)
+        _ = ledger.restarted()
+        #expect(ledger.milliseconds == 500)
+    }
+
     // MARK: Turns
 
     @Test func aCommitTakesWhatWasSentBeforeIt() {

@@ -1,3 +1,4 @@
+import Audio
 import EventLog
 import Realtime
 import Sessions
@@ -28,21 +29,18 @@ extension ProducedAnswers {
         for id in items {
             guard let item = try await commands.api.log.item(id, of: commands.session.id) else {
                 // Out of band: an item of the response's alone.
-                return try await walked(response).map(format.milliseconds(bytes:))
+                return try await surveyed(response, format).map(format.milliseconds(bytes:))
             }
             sum += min(format.milliseconds(bytes: item.producedAudioBytes), item.truncatedAtMilliseconds ?? .max)
         }
         return sum
     }
 
-    private func walked(_ response: String) async throws -> Int? {
-        guard let record = try await commands.api.log.response(response, of: commands.session.id), let done = record.doneSeq,
-            commands.session.history.start.seq <= record.createdSeq
-        else { return nil }
+    private func surveyed(_ response: String, _ format: AudioFormat) async throws -> Int? {
+        guard let record = try await commands.api.log.response(response, of: commands.session.id), let done = record.doneSeq else {
+            return nil
+        }
         let selection = ProducedSelection(content: .speech, response: response, item: nil)
-        let machine = ProducedMachine(after: record.createdSeq, through: done, of: selection, format: nil)
-        var walk = ProducedWalk(machine, of: selection, in: commands.session.history)
-        guard try await walk.go() == .ended else { return nil }
-        return walk.machine.produced.values.reduce(0, +)
+        return try await survey(selection, after: record.createdSeq, through: done, SoundFormat(format))?.count(cutting: [:])
     }
 }

@@ -7,7 +7,7 @@ import Sessions
 /// Answers with what a response or an item says, while it is produced or later: the door of this folder to the route handlers.
 ///
 /// The first byte decides the status: what has none in time, or fails before, is an error. What fails later cuts the connection.
-/// From: `…/audio`, and responses asked for by `Accept`. To: ``ProducedBody``.
+/// From: `…/audio`, and responses asked for by `Accept`. To: ``HistoryBody``.
 struct ProducedAnswers {
     let commands: Commands
 
@@ -149,36 +149,43 @@ struct ProducedAnswers {
 
     // MARK: Later
 
-    /// Two walks over the events: one to know how much there is, and one to send it. So no length has to be trusted but the events' own.
+    /// What there is and where is read from the events first, so that no length has to be trusted but their own.
     private func file(
         _ selection: ProducedSelection, after seq: Int, through last: Int, _ sound: Sound, in seat: StreamSeat
     ) async throws -> Response {
-        guard isThere(after: seq) else { throw try await gone(selection) }
-        func machine(cuts: [String: Int] = [:], bytes: Range<Int>? = nil) -> ProducedMachine {
-            ProducedMachine(after: seq, through: last, of: selection, format: sound.format, cuts: cuts, bytes: bytes)
-        }
-        var walk = ProducedWalk(machine(), of: selection, in: history)
-        guard try await walk.go() == .ended else { throw try await gone(selection) }
-        let produced = walk.machine.produced
-        guard produced.values.contains(where: { $0 > 0 }) else { throw Self.silence(of: selection) }
-        var (cuts, dataBytes) = (walk.machine.cuts, 0)
-        for (id, bytes) in produced {
+        guard let survey = try await survey(selection, after: seq, through: last, sound.format) else { throw try await gone(selection) }
+        guard !survey.items.isEmpty else { throw Self.silence(of: selection) }
+        var cuts = survey.cuts
+        for id in survey.items {
             if let milliseconds = try await log.item(id, of: session.id)?.truncatedAtMilliseconds {
                 cuts[id] = min(cuts[id] ?? .max, sound.format.bytes(ofMilliseconds: milliseconds))
             }
-            dataBytes += min(bytes, cuts[id] ?? .max)
         }
-        return try SoundFile(sound.container, sound.format, dataBytes: dataBytes).response(to: commands.call.head) { part in
+        let file = SoundFile(sound.container, sound.format, dataBytes: survey.count(cutting: cuts))
+        return try file.response(to: commands.call.head) { [cuts] part in
             let body = body(
-                machine(cuts: cuts, bytes: part.data), selection, prefix: part.prefix, suffix: part.suffix, in: seat)
+                survey.machine(giving: part.data, cutting: cuts), selection, prefix: part.prefix, suffix: part.suffix, in: seat)
             return .sizedStream(body, bytes: part.count)
+        }
+    }
+
+    /// Of what is over; nil if its events are not there any more.
+    func survey(
+        _ selection: ProducedSelection, after seq: Int, through last: Int, _ format: SoundFormat
+    ) async throws(EventLogError) -> ProducedSurvey? {
+        guard isThere(after: seq) else { return nil }
+        let key = ProducedSurveys.Key(session: session.id, selection: selection, after: seq, through: last, format: format)
+        return try await commands.api.surveys.survey(key) { () async throws(EventLogError) -> ProducedSurvey? in
+            let machine = ProducedMachine(after: seq, through: last, of: selection, format: format)
+            var walk = ProducedWalk(machine, of: selection, in: history)
+            return try await walk.survey()
         }
     }
 
     private func body(
         _ machine: ProducedMachine, _ selection: ProducedSelection, prefix: [UInt8] = [], suffix: [UInt8] = [], in seat: StreamSeat
-    ) -> ProducedBody {
-        ProducedBody(machine, of: selection, in: history, prefix: prefix, suffix: suffix, seat: seat, logger: commands.api.streams.logger)
+    ) -> HistoryBody {
+        HistoryBody(machine, of: selection, in: history, prefix: prefix, suffix: suffix, seat: seat, logger: commands.api.streams.logger)
     }
 
     private func isThere(after seq: Int) -> Bool { history.start.seq <= seq }

@@ -1,5 +1,4 @@
 import Audio
-import Sessions
 
 /// A form in which a response is given besides JSON and events: only its words, or only its speech.
 enum ProducedForm: Sendable, Equatable {
@@ -50,16 +49,6 @@ enum SoundContainer: String, Sendable {
 }
 
 extension SoundFormat {
-    init(_ format: AudioFormat) {
-        let encoding: Encoding =
-            switch format.name {
-            case "g711_ulaw", "audio/pcmu": .muLaw
-            case "g711_alaw", "audio/pcma": .aLaw
-            default: .pcm16
-            }
-        self.init(encoding, rate: format.samplesPerSecond)
-    }
-
     /// Where a cut lies, after whole samples of all channels. Upstream's numbers are not trusted with arithmetic.
     func bytes(ofMilliseconds milliseconds: Int) -> Int {
         min(max(0, milliseconds), Int(Int32.max)) * rate / 1_000 * bytesPerFrame

@@ -31,7 +31,7 @@ struct ProducedMachine: Sendable {
     private(set) var produced: [String: Int] = [:]
     /// Where items were truncated, in bytes.
     private(set) var cuts: [String: Int]
-    private var skip: Int
+    private var skip = 0
     private var left: Int?
 
     /// Going back costs reading again: a server that mixes more parts than any does is followed as its events come.
@@ -41,10 +41,9 @@ struct ProducedMachine: Sendable {
     ///   - seq: the last event before anything of it.
     ///   - last: the last event that can hold any of it; nil: until its end is read.
     ///   - format: of speech; nil for words.
-    ///   - bytes: of the whole, counted from its first byte; nil: all.
     init(
         after seq: Int, through last: Int?, of selection: ProducedSelection, format: SoundFormat?, cuts: [String: Int] = [:],
-        bytes: Range<Int>? = nil, failsWithResponse: Bool = false
+        failsWithResponse: Bool = false
     ) {
         cursor = seq
         self.last = last
@@ -52,8 +51,23 @@ struct ProducedMachine: Sendable {
         isOneItem = selection.item != nil
         self.cuts = cuts
         self.failsWithResponse = failsWithResponse
-        skip = bytes?.lowerBound ?? 0
-        left = bytes?.count
+    }
+
+    /// How much it has given so far, or would have given with these cuts.
+    func count(cutting cuts: [String: Int]) -> Int {
+        produced.reduce(0) { $0 + min($1.value, cuts[$1.key] ?? .max) }
+    }
+
+    /// From where it stands, for a part of the whole.
+    /// - Parameters:
+    ///   - bytes: counted from the first byte of the whole; not before what it has given.
+    ///   - cuts: all that are known by now.
+    func giving(_ bytes: Range<Int>, cutting cuts: [String: Int]) -> ProducedMachine {
+        var machine = self
+        machine.cuts = cuts
+        machine.skip = bytes.lowerBound - count(cutting: cuts)
+        machine.left = bytes.count
+        return machine
     }
 
     enum Step: Equatable {
@@ -150,19 +164,7 @@ struct ProducedMachine: Sendable {
         cursor = passedOver
     }
 
-    /// What there is instead of the event.
-    enum Absence: Equatable {
-        /// Nothing yet.
-        case caughtUp
-        /// Only the store has it.
-        case behind
-        /// Nothing, and nothing will come.
-        case ended
-    }
-
-    enum AbsenceAction: Equatable { case wait, read(after: Int), goOn }
-
-    mutating func found(_ absence: Absence) -> AbsenceAction {
+    mutating func found(_ absence: HistoryAbsence) -> AbsenceAction {
         switch absence {
         case .caughtUp:
             return .wait

@@ -2,7 +2,7 @@ import EventLog
 import Realtime
 
 /// Which content is wanted of a session's events: one response's or one item's, its speech or its words.
-struct ProducedSelection: Sendable {
+struct ProducedSelection: Sendable, Hashable {
     enum Content: Sendable { case speech, words }
 
     let content: Content
@@ -17,7 +17,7 @@ struct ProducedSelection: Sendable {
         switch (event.name, content) {
         case (.responseAudioDelta, .speech), (.responseOutputAudioDelta, .speech), (.responseTextDelta, .words),
             (.responseOutputTextDelta, .words), (.responseAudioTranscriptDelta, .words), (.responseOutputAudioTranscriptDelta, .words):
-            guard let part = part(of: event), let delta = event.json["delta"], delta.kind == .string else { return .other }
+            guard let part = part(of: event), let delta = event.json["delta"]?.stringBytes else { return .other }
             return .delta(part, ProducedDelta(delta, content))
         case (.responseAudioDone, .speech), (.responseOutputAudioDone, .speech), (.responseTextDone, .words),
             (.responseOutputTextDone, .words), (.responseAudioTranscriptDone, .words), (.responseOutputAudioTranscriptDone, .words):
@@ -60,17 +60,14 @@ enum ProducedEvent: Sendable {
 
 /// A piece of speech or of words as its event spells it.
 struct ProducedDelta: Sendable {
-    private let json: JSON
+    /// Read from the frame's own bytes unless it is spelt with escapes.
+    private let text: ArraySlice<UInt8>
     private let content: ProducedSelection.Content
 
-    init(_ json: JSON, _ content: ProducedSelection.Content) {
-        self.json = json
+    /// - Parameter text: of the JSON string, decoded.
+    init(_ text: ArraySlice<UInt8>, _ content: ProducedSelection.Content) {
+        self.text = text
         self.content = content
-    }
-
-    /// The JSON string without its quotes; read from the frame's own bytes unless it is spelt with escapes.
-    private var text: ArraySlice<UInt8> {
-        json.lexeme.contains(UInt8(ascii: "\\")) ? Array((json.string ?? "").utf8)[...] : json.lexeme.dropFirst().dropLast()
     }
 
     /// What ``bytes()`` gives, without decoding.

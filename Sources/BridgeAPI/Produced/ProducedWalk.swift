@@ -6,13 +6,26 @@ struct ProducedWalk {
     private let history: SessionHistory
     private let selection: ProducedSelection
     private(set) var machine: ProducedMachine
-    private var held: [LoggedEvent] = []
-    private var taken = 0
+    private var lane = HistoryLane()
+    private var places: [ProducedMachine]
+    private let placeBytes: Int
 
-    init(_ machine: ProducedMachine, of selection: ProducedSelection, in history: SessionHistory) {
+    /// As large as the store gives them, since nothing else is waited for.
+    private static let pageBytes = 256 * 1024
+
+    /// - Parameter placeBytes: how far the places of a survey lie apart.
+    init(_ machine: ProducedMachine, of selection: ProducedSelection, in history: SessionHistory, placeBytes: Int = 1 << 20) {
         self.machine = machine
         self.selection = selection
         self.history = history
+        self.placeBytes = placeBytes
+        places = [machine]
+    }
+
+    /// Goes through all of what is over; nil if events are missing.
+    mutating func survey() async throws(EventLogError) -> ProducedSurvey? {
+        guard try await go() == .ended else { return nil }
+        return ProducedSurvey(places: places, end: machine)
     }
 
     enum Outcome: Equatable {
@@ -31,24 +44,24 @@ struct ProducedWalk {
             case .finish: return .ended
             case .fail, .wait: return .failed
             case .event(let seq):
-                if taken == held.count || held[taken].position.seq != seq + 1, let outcome = try await refill(after: seq) { return outcome }
-                _ = machine.offered(held[taken].position.seq, selection.read(held[taken]))
-                taken += 1
+                switch lane.next(after: seq, in: history, maximumBytes: Self.pageBytes) {
+                case .event(let event): take(event)
+                case .absent(.caughtUp): return .caughtUp
+                case .absent(.ended): return .failed
+                case .absent(.behind):
+                    let page = try await history.page(after: seq, limit: HistoryLane.pageEvents, maximumBytes: Self.pageBytes)
+                    guard !page.isEmpty else { return .failed }
+                    lane.hold(page)
+                }
             }
         }
     }
 
-    /// Why there is no event; nil if there is.
-    private mutating func refill(after seq: Int) async throws(EventLogError) -> Outcome? {
-        taken = 0
-        held = []
-        switch history.window(after: seq, maximumBytes: ProducedBody.pageBytes) {
-        case .events(let events): held = events
-        case .caughtUp: return .caughtUp
-        case .ended: return .failed
-        case .behind: held = try await history.page(after: seq, limit: ProducedBody.pageEvents, maximumBytes: ProducedBody.pageBytes)
-        }
-        return held.isEmpty ? .failed : nil
+    private mutating func take(_ event: LoggedEvent) {
+        guard case .write = machine.offered(event.position.seq, selection.read(event)),
+            machine.count(cutting: [:]) >= places.count * placeBytes
+        else { return }
+        places.append(machine)
     }
 
     enum Beginning: Equatable {

@@ -1,3 +1,4 @@
+import Audio
 import HTTPServer
 import Realtime
 import Sessions
@@ -43,11 +44,12 @@ enum InputAudioRoutes {
             of: commands.session.id, within: commands.call.prefer.limit(default: Commands.defaultWait))
         let format = await commands.session.inputFormat
         let receipt = try await commands.submit(ClientEventBody.make(.inputAudioBufferAppend, [("audio", JSONValue(audio))]))
-        // Some encoders escape the slashes of base64; only then is a copy made of what may be megabytes.
-        let spelt = audio.lexeme.dropFirst().dropLast()
-        let bytes = Base64.decodedCount(spelt.contains(UInt8(ascii: "\\")) ? Array((audio.string ?? "").utf8)[...] : spelt)
+        let bytes = audio.stringBytes.flatMap(Base64.decoded) ?? []
+        var tail = SoundTail(SoundFormat(format))
+        tail.hear(bytes[...])
         return UploadEnding.Appended(
-            bytes: bytes, milliseconds: format.milliseconds(bytes: bytes), appends: receipt.frames, last: receipt)
+            bytes: bytes.count, milliseconds: format.milliseconds(bytes: bytes.count), quietMilliseconds: tail.quietMilliseconds,
+            appends: receipt.frames, last: receipt)
     }
 
     private static func appendSound(
@@ -73,7 +75,8 @@ enum InputAudioRoutes {
         }
         guard let last = upload.last else { preconditionFailure("an upload without a byte succeeded") }
         return UploadEnding.Appended(
-            bytes: upload.appendedBytes, milliseconds: upload.milliseconds, appends: upload.appends, last: last)
+            bytes: upload.appendedBytes, milliseconds: upload.milliseconds, quietMilliseconds: upload.quietMilliseconds,
+            appends: upload.appends, last: last)
     }
 
     /// With how much was appended, so that nobody repeats the whole of it unawares.

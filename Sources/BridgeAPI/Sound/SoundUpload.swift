@@ -15,6 +15,7 @@ struct SoundUpload {
     private let body: BodyReader
     private let format: AudioFormat
     private var waiting: [UInt8] = []
+    private var tail: SoundTail
     private(set) var appendedBytes = 0
     private(set) var appends = 0
     private(set) var last: CommandReceipt?
@@ -25,20 +26,23 @@ struct SoundUpload {
         self.commands = commands
         body = commands.call.body
         format = await commands.session.inputFormat
+        tail = SoundTail(SoundFormat(format))
     }
 
     var milliseconds: Int { format.milliseconds(bytes: appendedBytes) }
+    var quietMilliseconds: Int { tail.quietMilliseconds }
 
     /// Returns when the last piece was taken.
     /// - Parameter beginning: what was read of the body.
     mutating func run(_ type: SoundType, beginning: [UInt8]) async throws {
         switch type {
         case .wav:
-            var file = WAVReader(to: format.sound)
+            var file = WAVReader(to: SoundFormat(format))
             try await read(from: beginning) { upload, bytes in try await upload.append(file.convert(bytes)) }
             try await append(file.finish())
         case .raw(let raw):
-            let converter = try SoundConverter(from: raw.format(like: format.sound), isBigEndian: raw.isBigEndian, to: format.sound)
+            let target = SoundFormat(format)
+            let converter = try SoundConverter(from: raw.format(like: target), isBigEndian: raw.isBigEndian, to: target)
             try await read(from: beginning) { upload, bytes in try await upload.append(converter.convert(bytes)) }
             try await append(converter.finish())
         case .compressed:
@@ -71,7 +75,7 @@ struct SoundUpload {
             let decode = try await decoder.open()
             do {
                 try await read(from: beginning) { _, bytes in try await decode.write(Array(bytes)) }
-                var file = WAVReader(to: format.sound)
+                var file = WAVReader(to: SoundFormat(format))
                 while let bytes = try await decode.next() { try await append(file.convert(bytes[...])) }
                 try await append(file.finish())
             } catch {
@@ -111,6 +115,7 @@ struct SoundUpload {
         }
         let audio = JSONValue.raw([UInt8(ascii: "\"")] + Base64.encoded(piece) + [UInt8(ascii: "\"")])
         last = try await commands.submit(ClientEventBody.make(.inputAudioBufferAppend, [("audio", audio)]))
+        tail.hear(piece)
         appendedBytes += piece.count
         appends += 1
     }

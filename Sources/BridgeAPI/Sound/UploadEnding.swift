@@ -11,12 +11,11 @@ struct UploadEnding {
     struct Appended {
         let bytes: Int
         let milliseconds: Int
+        /// Of silence at its end.
+        let quietMilliseconds: Int
         let appends: Int
         let last: CommandReceipt
     }
-
-    /// How long voice detection is given to say what it makes of the last sound, before the bridge commits for it.
-    private static let grace = Duration.milliseconds(500)
 
     private let commands: Commands
     let commits: Bool
@@ -53,6 +52,7 @@ struct UploadEnding {
         ]
         guard commits else { return .json(.object(members), status: 202) }
         let detection = await commands.session.voiceDetection
+        if detection != .off { try await listen(to: appended) }
         let found = try await item(detection)
         guard let (item, isVoices) = found else { return .json(.object(members), status: 202) }
         members += [("item_id", .string(orNull: item.id)), ("previous_item_id", .string(orNull: item.previous))]
@@ -62,23 +62,35 @@ struct UploadEnding {
 
     // MARK: Commit
 
-    /// The item that holds the sound, and whether voice detection made it. Nil if the caller does not wait for it.
+    /// Follows voice detection until it has said what it makes of the last sound, or is not going to.
+    private mutating func listen(to appended: Appended) async throws {
+        let session = commands.session
+        let turnSilence = await session.turnSilenceMilliseconds
+        let limit = ContinuousClock.now + commands.call.prefer.limit(default: Commands.defaultWait)
+        var since = ContinuousClock.now
+        while true {
+            // Asked for each time: a connection that takes over counts anew.
+            let hearing = UploadHearing(
+                end: await session.inputAudioMilliseconds, milliseconds: appended.milliseconds, quiet: appended.quietMilliseconds,
+                turnSilence: turnSilence)
+            guard let (event, position) = try await watch.next(until: min(limit, since + hearing.patience(turns))) else { return }
+            if turns.take(event, at: position) { since = .now }
+        }
+    }
+
+    /// The item that holds the last of the sound, and whether voice detection made it. Nil if the caller does not wait for it.
     private mutating func item(_ detection: VoiceDetection) async throws -> (VoiceTurns.Item, isVoices: Bool)? {
-        if detection != .off, let item = try await voicesItem(within: Self.grace) { return (item, true) }
+        if let item = turns.committed { return (item, true) }
         do {
             let (_, result) = try await commands.perform(ClientEventBody.make(.inputAudioBufferCommit))
             guard case .confirmed(let event, _) = result else { return nil }
             return (VoiceTurns.Item(id: event.itemID ?? "", previous: event.previousItemID), false)
         } catch let error as APIError where detection != .off && error.code == "input_audio_buffer_commit_empty" {
-            // Voice detection was faster; what it says of that is on its way.
-            guard let item = try await voicesItem(within: .zero) else { throw error }
+            // Voice detection was faster; what it says of that is there by now.
+            try await follow(for: .zero) { _ in false }
+            guard let item = turns.committed else { throw error }
             return (item, true)
         }
-    }
-
-    private mutating func voicesItem(within limit: Duration) async throws -> VoiceTurns.Item? {
-        try await follow(for: limit) { $0.committed != nil }
-        return turns.committed
     }
 
     /// Reads what is there, and what comes until it is enough or the time is over.

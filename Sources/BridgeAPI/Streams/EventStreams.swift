@@ -5,7 +5,7 @@ import Realtime
 
 /// Opens streams over sessions' histories: the door of this folder to the route handlers.
 ///
-/// From: `GET` and `POST /v1/sessions/{id}/events`, and responses that are streamed. To: ``EventStreamBody``, ``EventPage``.
+/// From: `GET` and `POST /v1/sessions/{id}/events`, and responses that are streamed. To: ``HistoryBody``, ``EventPage``.
 struct EventStreams: Sendable {
     let registry: StreamRegistry
     let logger: Logger
@@ -49,7 +49,7 @@ struct EventStreams: Sendable {
     ) -> Response {
         Response(
             status: 200, headers: Self.headers(contentType: request.format == .lines ? "application/x-ndjson" : "text/event-stream"),
-            body: .stream(EventStreamBody(request, from: start, of: view, seat: seat, logger: logger)))
+            body: .stream(HistoryBody(request, from: start, of: view, seat: seat, logger: logger)))
     }
 
     // MARK: Several sessions
@@ -79,7 +79,7 @@ struct EventStreams: Sendable {
         guard starts.contains(where: { $0.start != nil }) else {
             return Response(status: 204, headers: ["cache-control": "no-store"])
         }
-        let body = SessionsStreamBody(request, from: starts, of: views, seat: try registry.admit(sessions: sessions), logger: logger)
+        let body = HistoryBody(request, from: starts, of: views, seat: try registry.admit(sessions: sessions), logger: logger)
         return Response(
             status: 200, headers: Self.headers(contentType: request.format == .lines ? "application/x-ndjson" : "text/event-stream"),
             body: .stream(body))

@@ -21,13 +21,8 @@ struct SessionsStreamMachine {
     private var notes: [Note] = [.priming]
     /// The cursor has moved since the client was told.
     private var isCursorNew = false
-    private var mustLeave = false
     private var isOver = false
-
-    private let heartbeat: Duration
-    private let endsAt: ContinuousClock.Instant
-    private var lastWrite: ContinuousClock.Instant
-    private var isHeartbeatDue = false
+    private var clock: StreamClock
 
     /// Something to be written that is no event of a log. All but the gap with ``cursor`` as it is then.
     enum Note: Equatable {
@@ -43,9 +38,7 @@ struct SessionsStreamMachine {
         sessions sorted: [String], starts: [(start: StreamStart?, cursor: String)], filter: EventFilter, until: TypePatterns?,
         heartbeat: Duration, now: ContinuousClock.Instant, age: Duration
     ) {
-        self.heartbeat = heartbeat
-        endsAt = now + age
-        lastWrite = now
+        clock = StreamClock(heartbeat: heartbeat, now: now, age: age)
         let lanes = starts.map { start, _ in
             // Time is the stream's business, so a lane is never told of it.
             let machine = StreamMachine(
@@ -69,14 +62,13 @@ struct SessionsStreamMachine {
         while true {
             if !notes.isEmpty { return write(notes.removeFirst()) }
             if isOver { return .finish }
-            if mustLeave || lanes.allSatisfy(\.isOver) {
+            if clock.mustLeave || lanes.allSatisfy(\.isOver) {
                 isOver = true
                 if isCursorNew { notes.append(.cursor) }
-                if mustLeave { notes.append(.comeBack) }
+                if clock.mustLeave { notes.append(.comeBack) }
                 continue
             }
-            if isHeartbeatDue {
-                isHeartbeatDue = false
+            if clock.takeHeartbeat() {
                 notes += isCursorNew ? [.cursor, .heartbeat] : [.heartbeat]
                 continue
             }
@@ -109,7 +101,7 @@ struct SessionsStreamMachine {
                 moved(lane, to: id)
                 return write(.cursor)
             // The lane cannot go on: the client is to come back for all.
-            case .comeBack: mustLeave = true
+            case .comeBack: leave()
             case .priming, .heartbeat: break
             }
             return nil
@@ -151,7 +143,7 @@ struct SessionsStreamMachine {
         return cursor
     }
 
-    mutating func found(_ absence: StreamMachine.Absence, in lane: LaneID) -> StreamMachine.AbsenceAction {
+    mutating func found(_ absence: HistoryAbsence, in lane: LaneID) -> AbsenceAction {
         let action = lanes[lane].machine.found(absence)
         if action == .goOn { wake(lane) }
         return action
@@ -176,21 +168,16 @@ struct SessionsStreamMachine {
     func position(of lane: LaneID) -> EventPosition { lanes[lane].machine.cursor }
 
     mutating func wrote(at now: ContinuousClock.Instant) {
-        lastWrite = now
+        clock.wrote(at: now)
     }
 
-    /// Time has passed; see ``StreamMachine/tick(_:)``.
-    mutating func tick(_ now: ContinuousClock.Instant) -> StreamMachine.TickAction {
-        guard !isOver else { return .over }
-        if now >= endsAt { leave() }
-        let isQuiet = now >= lastWrite + heartbeat
-        if isQuiet { isHeartbeatDue = true }
-        let nextTick = min(mustLeave ? now + heartbeat : endsAt, isQuiet ? now + heartbeat : lastWrite + heartbeat)
-        return isQuiet || mustLeave ? .wake(nextTick: nextTick) : .sleep(nextTick: nextTick)
+    /// Time has passed; see ``StreamClock/tick(_:)``.
+    mutating func tick(_ now: ContinuousClock.Instant) -> StreamClock.Action {
+        isOver ? .over : clock.tick(now)
     }
 
     /// Ends the stream between two frames, with a `retry:` for its client.
     mutating func leave() {
-        mustLeave = true
+        clock.leave()
     }
 }

@@ -21,8 +21,7 @@ struct StreamMachine {
 
     private let filter: EventFilter
     private let until: TypePatterns?
-    private let heartbeat: Duration
-    private let endsAt: ContinuousClock.Instant
+    private var clock: StreamClock
 
     private var phase = Phase.following
     private var notes: [Note]
@@ -34,9 +33,6 @@ struct StreamMachine {
     private(set) var place: FrameID
     /// Events since the client's cursor last moved.
     private var skipped = 0
-    private var lastWrite: ContinuousClock.Instant
-    private var isHeartbeatDue = false
-    private var mustLeave = false
 
     /// So that a resume does not have to pass more than so many events again that the client does not want.
     static let skippedLimit = 256
@@ -46,12 +42,10 @@ struct StreamMachine {
     ) {
         self.filter = filter
         self.until = until
-        self.heartbeat = heartbeat
+        clock = StreamClock(heartbeat: heartbeat, now: now, age: age)
         cursor = start.after
         remaining = start.remaining
         place = FrameID(start.after)
-        lastWrite = now
-        endsAt = now + age
         notes = [.priming(id: start.primedID)]
         if let gap = start.gap { notes += [.gap(gap), .cursor(FrameID(gap.resumeAfter))] }
     }
@@ -76,14 +70,11 @@ struct StreamMachine {
         case .following, .reading:
             break
         }
-        if mustLeave {
+        if clock.mustLeave {
             phase = .leaving
             return .write(skipped > 0 ? moveCursor(then: .comeBack) : .comeBack)
         }
-        if isHeartbeatDue {
-            isHeartbeatDue = false
-            return .write(skipped > 0 ? moveCursor(then: .heartbeat) : .heartbeat)
-        }
+        if clock.takeHeartbeat() { return .write(skipped > 0 ? moveCursor(then: .heartbeat) : .heartbeat) }
         if skipped >= Self.skippedLimit { return .write(moveCursor()) }
         return phase == .reading ? .wait : .event(after: cursor.seq)
     }
@@ -106,7 +97,7 @@ struct StreamMachine {
     /// depends on them.
     mutating func offered(_ position: EventPosition, frames count: Int, heads: () -> [EventHead]) -> Verdict {
         guard position.seq == cursor.seq + 1 else {
-            mustLeave = true
+            leave()
             return .outOfOrder
         }
         cursor = position
@@ -134,24 +125,8 @@ struct StreamMachine {
         return shown.isEmpty ? .skip : .show(shown)
     }
 
-    /// What the runner found instead of the event.
-    enum Absence: Equatable {
-        /// Nothing yet.
-        case caughtUp
-        /// Only the store has it.
-        case behind
-        /// Nothing, and nothing will come.
-        case ended
-    }
-
-    enum AbsenceAction: Equatable {
-        case wait
-        case read(after: Int)
-        /// Ask ``next()`` again.
-        case goOn
-    }
-
-    mutating func found(_ absence: Absence) -> AbsenceAction {
+    /// There is no such event now.
+    mutating func found(_ absence: HistoryAbsence) -> AbsenceAction {
         switch absence {
         case .caughtUp:
             return .wait
@@ -190,27 +165,16 @@ struct StreamMachine {
     }
 
     mutating func wrote(at now: ContinuousClock.Instant) {
-        lastWrite = now
+        clock.wrote(at: now)
     }
 
-    enum TickAction: Equatable {
-        case wake(nextTick: ContinuousClock.Instant)
-        case sleep(nextTick: ContinuousClock.Instant)
-        case over
-    }
-
-    /// Time has passed. Between two writes at most ``heartbeat`` and the ticker's grain go by.
-    mutating func tick(_ now: ContinuousClock.Instant) -> TickAction {
-        guard phase != .over else { return .over }
-        if now >= endsAt { leave() }
-        let isQuiet = now >= lastWrite + heartbeat
-        if isQuiet { isHeartbeatDue = true }
-        let nextTick = min(mustLeave ? now + heartbeat : endsAt, isQuiet ? now + heartbeat : lastWrite + heartbeat)
-        return isQuiet || mustLeave ? .wake(nextTick: nextTick) : .sleep(nextTick: nextTick)
+    /// Time has passed; see ``StreamClock/tick(_:)``.
+    mutating func tick(_ now: ContinuousClock.Instant) -> StreamClock.Action {
+        phase == .over ? .over : clock.tick(now)
     }
 
     /// Ends the stream between two frames, with a `retry:` for its client.
     mutating func leave() {
-        mustLeave = true
+        clock.leave()
     }
 }

@@ -99,6 +99,12 @@ struct StreamGap: Sendable, Equatable {
         firstAvailable = resumeAfter.seq < history.tail.seq ? history.position(ofSeq: resumeAfter.seq + 1) : resumeAfter
     }
 
+    /// What follows a cursor is missing; nil if the cursor is valid.
+    init?(after cursor: EventPosition, in history: SessionHistory) {
+        guard case .gap(let why, let resumeAfter) = history.check(cursor) else { return nil }
+        self.init(why: why, resumeAfter: resumeAfter, in: history)
+    }
+
     func frame(session: String) -> [UInt8] {
         BridgeEvent.gap(why: why.rawValue, firstAvailable: firstAvailable.description, session: session)
     }

@@ -70,14 +70,14 @@ extension TestSession {
     /// A body of the session's, from its first event on.
     func produced(
         _ content: ProducedSelection.Content = .speech, response: String? = "resp_1", item: String? = nil, after seq: Int = 0,
-        through last: Int? = nil, cuts: [String: Int] = [:], bytes: Range<Int>? = nil, prefix: [UInt8] = [], suffix: [UInt8] = [],
+        through last: Int? = nil, cuts: [String: Int] = [:], prefix: [UInt8] = [], suffix: [UInt8] = [],
         registry: StreamRegistry = StreamRegistry()
-    ) throws -> ProducedBody {
+    ) throws -> HistoryBody {
         let selection = ProducedSelection(content: content, response: response, item: item)
         let machine = ProducedMachine(
             after: seq, through: last, of: selection, format: content == .speech ? .init(.pcm16, rate: 24_000) : nil, cuts: cuts,
-            bytes: bytes, failsWithResponse: last == nil)
-        return ProducedBody(
+            failsWithResponse: last == nil)
+        return HistoryBody(
             machine, of: selection, in: history, prefix: prefix, suffix: suffix,
             seat: try registry.admit(session: history.sessionID, isViewer: false), logger: quiet)
     }

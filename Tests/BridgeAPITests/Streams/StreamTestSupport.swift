@@ -59,8 +59,8 @@ struct TestSession {
 
     func body(
         _ request: StreamRequest, in dialect: Dialect = .ga, registry: StreamRegistry = StreamRegistry()
-    ) throws -> EventStreamBody {
-        EventStreamBody(
+    ) throws -> HistoryBody {
+        HistoryBody(
             request, from: StreamStart(request.cursor, in: history), of: view(in: dialect),
             seat: try registry.admit(session: history.sessionID),
             logger: quiet)

@@ -67,7 +67,7 @@ import Testing
                 #expect(looked.json?["data"]?.elements.isEmpty == true)
                 // One that the bridge does not know of.
                 let request = try StreamRequest(format: .lines, query: [], headers: [:])
-                let body = EventStreamBody(
+                let body = HistoryBody(
                     request, from: StreamStart(request.cursor, in: session.history),
                     of: HistoryView(history: session.history, dialects: DialectView(of: .beta, in: .beta)),
                     seat: try StreamRegistry().admit(session: id), logger: quiet)

@@ -7,7 +7,7 @@ import Testing
 @testable import BridgeAPI
 
 /// Bodies over a real log, pulled as the server pulls them.
-struct EventStreamBodyTests {
+struct EventStreamTellerTests {
     private static func request(_ change: (inout StreamRequest) -> Void = { _ in }) -> StreamRequest {
         var request = StreamRequest(format: .eventStream)
         change(&request)
@@ -295,7 +295,7 @@ struct EventStreamBodyTests {
     @Test func closingLetsGoOfEverything() async throws {
         let session = try await TestSession()
         let registry = StreamRegistry()
-        weak var leftOver: EventStreamBody?
+        weak var leftOver: HistoryBody?
         do {
             let body = try session.body(Self.request(), registry: registry)
             leftOver = body

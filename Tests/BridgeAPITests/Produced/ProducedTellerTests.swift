@@ -6,7 +6,7 @@ import Testing
 @testable import BridgeAPI
 
 /// Bodies over a real log, pulled as the server pulls them.
-@Suite struct ProducedBodyTests {
+@Suite struct ProducedTellerTests {
     private let frames = SpokenFrames()
 
     @Test(arguments: [1, 2, 3, 7, 64, 20 * 1024], [Dialect.beta, .ga])
@@ -87,6 +87,17 @@ import Testing
         let puller = TestPuller(try session.produced())
         _ = try await puller.read()
         #expect(puller.bytes == expected[0] + expected[1])
+    }
+
+    /// It goes back while events that follow are held.
+    @Test func aPartThatBeganInsideOfAnotherIsReadAgain() async throws {
+        let session = try await TestSession()
+        await session.append(
+            frames.audio(sound(3), of: "item_1"), frames.audio(sound(2), of: "item_2"), frames.audioDone(of: "item_1"),
+            frames.audio(sound(4, from: 2), of: "item_2"), frames.done())
+        let puller = TestPuller(try session.produced())
+        puller.drain()
+        #expect(puller.isFinished && puller.bytes == sound(3) + sound(6))
     }
 
     @Test func aFailureAfterTheFirstByteCutsTheConnection() async throws {
