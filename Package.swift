@@ -78,21 +78,26 @@ let package = Package(
         room("HTTPServer", ["CMicroHTTPD", locks, logging]),
         tests("HTTPServerTests", ["HTTPServer", locks, logging]),
         room("Upstream", ["Realtime", "COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
-        room("TestSupport", ["Realtime", "Upstream", nioCore, nioPosix, locks]),
+        // Below the sessions, whose tools have webhooks; not on an event's way.
+        room(
+            "Webhooks", ["Realtime", "Upstream", "COpenSSL", nioCore, nioPosix, nioHTTP1, locks, logging, deque]),
+        room("TestSupport", ["Realtime", "Upstream", "Webhooks", nioCore, nioPosix, locks, logging]),
+        tests("WebhooksTests", ["TestSupport", "Webhooks", "Realtime", "Upstream", nioCore, nioPosix, locks, logging]),
         tests(
             "UpstreamTests",
             ["TestSupport", "Upstream", "Realtime", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket, locks, logging]),
         room("EventLog", ["Realtime", grdb, locks, logging, deque]),
         tests("EventLogTests", ["TestSupport", "EventLog", "Realtime", grdb, locks, logging]),
-        room("Sessions", ["Realtime", "Upstream", "EventLog", locks, logging, deque]),
-        tests("SessionsTests", ["Sessions", "Simulator", "TestSupport", nioPosix, "Realtime", "Upstream", "EventLog", locks, logging]),
+        room("Sessions", ["Realtime", "Upstream", "EventLog", "Webhooks", locks, logging, deque]),
+        tests(
+            "SessionsTests",
+            ["Sessions", "Simulator", "TestSupport", nioPosix, "Realtime", "Upstream", "EventLog", "Webhooks", locks, logging]),
         room("BridgeAPI", ["COpenAPI", "HTTPServer", "Audio", "Sessions", "EventLog", "Upstream", "Realtime", "COpenSSL", locks, logging]),
         tests(
             "BridgeAPITests",
             [
-                "BridgeAPI", "HTTPServer", "Audio", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator", "TestSupport", nioPosix,
-                locks,
-                logging,
+                "BridgeAPI", "HTTPServer", "Audio", "Sessions", "EventLog", "Upstream", "Webhooks", "Realtime", "Simulator", "TestSupport",
+                nioPosix, locks, logging,
             ]),
         room("Simulator", ["Audio", "Realtime", nioCore, nioPosix, nioHTTP1, nioWebSocket, locks, logging]),
         tests(
@@ -101,7 +106,7 @@ let package = Package(
         .executableTarget(
             name: "RealtimeBridge",
             dependencies: [
-                "HTTPServer", "BridgeAPI", "Audio", "Sessions", "EventLog", "Upstream", "Realtime", "Simulator",
+                "HTTPServer", "BridgeAPI", "Audio", "Sessions", "EventLog", "Upstream", "Webhooks", "Realtime", "Simulator",
                 locks, logging, lifecycle, signals, nioCore, nioHTTP1, nioPosix,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -119,7 +124,8 @@ let package = Package(
         tests(
             "AcceptanceTests",
             [
-                "RealtimeBridge", "HTTPServer", "BridgeAPI", "Audio", "CSndFile", "Sessions", "TestSupport", "Realtime", "Upstream", locks,
+                "RealtimeBridge", "HTTPServer", "BridgeAPI", "Audio", "CSndFile", "Sessions", "TestSupport", "Realtime", "Upstream",
+                "Webhooks", locks,
                 logging,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),

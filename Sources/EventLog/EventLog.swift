@@ -188,6 +188,11 @@ package final class EventLog: Sendable {
         try await store.sessionsNeedingRecovery()
     }
 
+    /// Sessions that have not ended and owe an output to a function call, the oldest first: what a start goes on with.
+    package func sessionsOwingOutputs() async throws(EventLogError) -> [String] {
+        try await store.sessionsOwingOutputs()
+    }
+
     // MARK: Requests that are carried out once
 
     /// What is remembered of a request with an `Idempotency-Key`, all that was appended before included; nil if nothing is, or not any

@@ -147,5 +147,6 @@ package protocol EventStore: Sendable {
     func inputSizes(of id: String) async throws(EventLogError) -> [String: Int]
     func request(_ key: RequestKey) async throws(EventLogError) -> RecordedRequest?
     func sessionsNeedingRecovery() async throws(EventLogError) -> [String]
+    func sessionsOwingOutputs() async throws(EventLogError) -> [String]
     func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String]
 }

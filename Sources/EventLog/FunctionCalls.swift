@@ -4,6 +4,8 @@ import Realtime
 struct FunctionCalls: Sendable {
     private(set) var pending: Set<String> = []
     private(set) var answered: Set<String> = []
+    /// Call ids that were ever given an output, one that is deleted by now too.
+    private(set) var given: Set<String> = []
     private var callIDs: [String: String] = [:]
     /// Ids of items, by call id.
     private var calls: [String: Set<String>] = [:]
@@ -20,6 +22,7 @@ struct FunctionCalls: Sendable {
     /// Takes an item as it is from now on.
     mutating func note(_ item: JSON, of id: String, isDeleted: Bool) {
         remove(id)
+        if item["type"]?.string == "function_call_output", let call = item["call_id"]?.string { given.insert(call) }
         guard !isDeleted, let call = item["call_id"]?.string else { return }
         switch item["type"]?.string {
         case "function_call":

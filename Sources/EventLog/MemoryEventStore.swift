@@ -324,6 +324,11 @@ package final class MemoryEventStore: EventStore {
         return order.prefix(limit).map(\.value.id)
     }
 
+    package func sessionsOwingOutputs() async throws(EventLogError) -> [String] {
+        let records = state.withLockedValue { $0.sessions.mapValues(\.record) }
+        return records.filter { $0.value.owesOutputs && !$0.value.status.hasEnded }.sorted { $0.key < $1.key }.map(\.value.id)
+    }
+
     package func sessionsNeedingRecovery() async throws(EventLogError) -> [String] {
         let sessions = state.withLockedValue { $0.sessions }
         return sessions.sorted { $0.key < $1.key }.map(\.value).filter { session in

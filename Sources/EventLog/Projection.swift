@@ -58,6 +58,9 @@ package struct Projection: Sendable {
     /// Call ids that have a `function_call_output` item in the conversation.
     package var answeredCalls: Set<String> { calls.answered }
 
+    /// Whether a call ever had an output, one that is deleted by now too.
+    package func isGivenOutput(call: String) -> Bool { calls.given.contains(call) }
+
     /// The item in the conversation that makes a call, finished or not.
     package func call(_ id: String) -> ItemRecord? { calls.maker(of: id).flatMap { items[$0] } }
 

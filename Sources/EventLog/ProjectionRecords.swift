@@ -1,4 +1,4 @@
-import Realtime
+package import Realtime
 
 /// One conversation item as the events so far describe it.
 package struct ItemRecord: Sendable, Equatable {
@@ -39,7 +39,7 @@ package struct ItemRecord: Sendable, Equatable {
     }
 
     /// ``json``, read as leniently as the event that it came in.
-    var object: JSON? { try? JSON.parse(json, maximumDepth: 256, refusingDuplicates: false) }
+    package var object: JSON? { try? JSON.parse(json, maximumDepth: 256, refusingDuplicates: false) }
 }
 
 /// One response as the events so far describe it.

@@ -207,6 +207,13 @@ extension SQLiteEventStore {
     }
 
     /// Spelt as the condition of its index, so that the index is used.
+    static let owingSessions = "SELECT id FROM session WHERE owes_outputs = 1 AND status NOT IN ('closed', 'failed') ORDER BY key"
+
+    package func sessionsOwingOutputs() async throws(EventLogError) -> [String] {
+        try await read { db in try String.fetchAll(db, sql: Self.owingSessions) }
+    }
+
+    /// The same.
     static let expiredSessions = """
         SELECT id FROM session WHERE expires_at <= ? AND status NOT IN ('closed', 'failed') ORDER BY expires_at, key LIMIT ?
         """

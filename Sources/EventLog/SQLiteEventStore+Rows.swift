@@ -11,7 +11,8 @@ extension SessionRecord {
             "upstream_session_id": upstreamSessionID, "generation": generation, "upstream_expires_at": upstreamExpiresAt,
             "configuration": configuration.map { Data($0) }, "requested_configuration": requestedConfiguration.map { Data($0) },
             "total_tokens": usage.totalTokens, "input_tokens": usage.inputTokens, "output_tokens": usage.outputTokens,
-            "expires_at": expiresAt, "is_one_shot": isOneShot ? isKept ? 2 : 1 : 0,
+            "expires_at": expiresAt, "is_one_shot": isOneShot ? isKept ? 2 : 1 : 0, "webhooks": webhooks.map { Data($0) },
+            "owes_outputs": owesOutputs,
         ]
     }
 
@@ -21,7 +22,8 @@ extension SessionRecord {
                 INSERT INTO session VALUES (
                     NULL, :id, :owner, :created_at, :model, :dialect, :upstream_name, :status, :end_reason, :ended_at, :metadata,
                     :settings, :upstream_dialect, :upstream_session_id, :generation, :upstream_expires_at, :configuration,
-                    :requested_configuration, :total_tokens, :input_tokens, :output_tokens, :expires_at, :is_one_shot)
+                    :requested_configuration, :total_tokens, :input_tokens, :output_tokens, :expires_at, :is_one_shot, :webhooks,
+                    :owes_outputs)
                 """
         ).execute(arguments: columns)
     }
@@ -36,7 +38,8 @@ extension SessionRecord {
                     upstream_session_id = :upstream_session_id, generation = :generation,
                     upstream_expires_at = :upstream_expires_at, configuration = :configuration,
                     requested_configuration = :requested_configuration, total_tokens = :total_tokens,
-                    input_tokens = :input_tokens, output_tokens = :output_tokens, expires_at = :expires_at, is_one_shot = :is_one_shot
+                    input_tokens = :input_tokens, output_tokens = :output_tokens, expires_at = :expires_at, is_one_shot = :is_one_shot,
+                    webhooks = :webhooks, owes_outputs = :owes_outputs
                 WHERE key = :key
                 """
         ).execute(arguments: columns &+ ["key": key])
@@ -56,6 +59,8 @@ extension SessionRecord {
         endReason = row["end_reason"]
         endedAt = row["ended_at"]
         expiresAt = row["expires_at"]
+        webhooks = (row["webhooks"] as Data?).map { [UInt8]($0) }
+        owesOutputs = row["owes_outputs"]
         upstreamSessionID = row["upstream_session_id"]
         generation = row["generation"]
         upstreamExpiresAt = row["upstream_expires_at"]

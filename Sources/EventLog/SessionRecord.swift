@@ -47,6 +47,11 @@ package struct SessionRecord: Sendable, Equatable {
     /// The bridge's own settings as a JSON object: `idle_timeout`, `max_duration`, `on_last_viewer_gone`, where given.
     package var settings: [UInt8]
 
+    /// The webhooks of its tools, a JSON object of URLs by the tools' names; nil without any.
+    package var webhooks: [UInt8]?
+    /// A webhook is to be called, or has been and its output is not there yet. ``EventLog/sessionsOwingOutputs()`` finds it.
+    package var owesOutputs = false
+
     /// What its events, items, responses and configurations are spelt in.
     package let upstreamDialect: Dialect
     package var upstreamSessionID: String?

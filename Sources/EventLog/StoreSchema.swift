@@ -188,6 +188,14 @@ enum StoreSchema {
                     CREATE INDEX session_one_shot ON session (ended_at) WHERE is_one_shot = 1 AND ended_at IS NOT NULL;
                     """)
         }
+        migrator.registerMigration("webhooks") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE session ADD COLUMN webhooks BLOB;
+                    ALTER TABLE session ADD COLUMN owes_outputs INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX session_owing ON session (key) WHERE owes_outputs = 1;
+                    """)
+        }
         return migrator
     }
 }

@@ -52,6 +52,38 @@ package enum BridgeEvent {
         ]).bytes
     }
 
+    /// A webhook is called for a function call, for the `attempt`th time since the process began to.
+    /// - Parameter webhookID: the `webhook-id`, the same for all attempts.
+    package static func toolStarted(callID: String, name: String, webhookID: String, attempt: Int) -> [UInt8] {
+        JSONValue.object([("type", "bridge.tool.started")] + tool(callID, name, webhookID, attempt)).bytes
+    }
+
+    /// It has answered with the call's output, which is given to upstream next.
+    package static func toolCompleted(
+        callID: String, name: String, webhookID: String, attempt: Int, status: Int, durationMilliseconds: Int
+    ) -> [UInt8] {
+        JSONValue.object(
+            [("type", "bridge.tool.completed")] + tool(callID, name, webhookID, attempt) + [
+                ("status", .int(status)), ("duration_ms", .int(durationMilliseconds)),
+            ]
+        ).bytes
+    }
+
+    /// - Parameter willRetry: false: the output is an error that the model can read.
+    package static func toolFailed(
+        callID: String, name: String, webhookID: String, attempt: Int, error: String, willRetry: Bool
+    ) -> [UInt8] {
+        JSONValue.object(
+            [("type", "bridge.tool.failed")] + tool(callID, name, webhookID, attempt) + [
+                ("error", .string(error)), ("will_retry", .bool(willRetry)),
+            ]
+        ).bytes
+    }
+
+    private static func tool(_ callID: String, _ name: String, _ webhookID: String, _ attempt: Int) -> [(String, JSONValue)] {
+        [("call_id", .string(callID)), ("name", .string(name)), ("webhook_id", .string(webhookID)), ("attempt", .int(attempt))]
+    }
+
     /// A frame that is no event. Up to 4 KiB of it are kept as text, with what is not UTF-8 replaced.
     package static func malformed(_ frame: [UInt8]) -> [UInt8] {
         JSONValue.object([

@@ -58,7 +58,8 @@ struct Bridge {
             connector: NIOUpstreamConnector(group: MultiThreadedEventLoopGroup.singleton, logger: logger), limits: settings.pool,
             warm: settings.upstreams.compactMap(\.warmEndpoint), logger: logger)
         let directory = SessionDirectory(
-            log: log, upstreams: settings.upstreams, connector: pool, limits: settings.limits, logger: logger)
+            log: log, upstreams: settings.upstreams, connector: pool, limits: settings.limits,
+            webhooks: settings.webhooks?.webhooks(logger: logger), logger: logger)
         let api = BridgeAPI(
             configuration: settings.api, directory: directory, log: log, upstreams: settings.upstreams, poolStatus: { pool.status },
             soundFiles: ChildSoundDecoder(folder: spoolFolder), logger: logger)

@@ -102,6 +102,21 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Hours that a closed session's history is kept. Default 24.")
     var retainedHours: Int?
 
+    @Option(
+        help:
+            "URL, down to a prefix of the path, that a tool's x-webhook may be on: https, or http for localhost; repeatable. Needs REALTIME_BRIDGE_WEBHOOK_SECRET. Default: none."
+    )
+    var webhookAllow: [String] = []
+
+    @Option(help: "Address or network, such as 10.1.0.0/16, that webhooks may lead to although it is not public; repeatable.")
+    var webhookAllowAddress: [String] = []
+
+    @Option(help: "PEM file with the authorities to trust for webhooks. Default: the system's.")
+    var webhookCa: String?
+
+    @Option(help: "Seconds that one attempt at a webhook may take. Default 10.")
+    var webhookTimeout: Int?
+
     @Option(help: "Seconds that requests and responses in progress may take to end when the process is told to stop. Default 10.")
     var drainTimeout: Int?
 
@@ -121,7 +136,7 @@ struct ServeOptions: ParsableArguments {
             "default-upstream", "max-session-age", "credentials", "api-keys-file", "cors-origin", "allowed-host", "insecure-no-auth",
             "socket-mode", "pool-min", "pool-max", "idle-timeout", "stall-timeout", "replay-token-limit", "rollover-wait", "max-sessions",
             "max-kept-sessions", "max-streams", "max-streams-per-session", "stream-max-age", "max-body", "retained-mib", "retained-hours",
-            "drain-timeout", "log-level", "log-format",
+            "webhook-allow", "webhook-allow-address", "webhook-ca", "webhook-timeout", "drain-timeout", "log-level", "log-format",
         ] + UpstreamSettings.names)
 
     /// What was given, by the settings' names.
@@ -130,7 +145,7 @@ struct ServeOptions: ParsableArguments {
             "data-dir": dataDir, "synchronous": synchronous, "upstream-url": upstreamURL, "upstream-dialect": upstreamDialect,
             "upstream-ca": upstreamCa, "model": model, "dialect": dialect, "credentials": credentials, "api-keys-file": apiKeysFile,
             "upstream-preset": upstreamPreset, "default-upstream": defaultUpstream, "socket-mode": socketMode, "log-level": logLevel,
-            "log-format": logFormat,
+            "log-format": logFormat, "webhook-ca": webhookCa,
         ]
         let numbers: [String: Int?] = [
             "max-sessions": maxSessions, "max-kept-sessions": maxKeptSessions, "max-streams": maxStreams,
@@ -138,8 +153,12 @@ struct ServeOptions: ParsableArguments {
             "retained-mib": retainedMib, "retained-hours": retainedHours, "drain-timeout": drainTimeout,
             "max-session-age": maxSessionAge, "pool-min": poolMin, "pool-max": poolMax, "idle-timeout": idleTimeout,
             "stall-timeout": stallTimeout, "replay-token-limit": replayTokenLimit, "rollover-wait": rolloverWait,
+            "webhook-timeout": webhookTimeout,
         ]
-        let lists = ["listen": listen, "cors-origin": corsOrigin, "allowed-host": allowedHost]
+        let lists = [
+            "listen": listen, "cors-origin": corsOrigin, "allowed-host": allowedHost, "webhook-allow": webhookAllow,
+            "webhook-allow-address": webhookAllowAddress,
+        ]
         var given: [String: ConfigContent] = [:]
         for case (let name, let text?) in texts { given[name] = .string(text) }
         for case (let name, let number?) in numbers { given[name] = .int(number) }

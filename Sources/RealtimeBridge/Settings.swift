@@ -18,6 +18,8 @@ struct Settings {
     /// The first one is the default.
     var upstreams: [UpstreamConfiguration]
     var pool: UpstreamPoolLimits
+    /// Nil: tools may have no webhooks.
+    var webhooks: WebhookSettings?
     var drainTimeout: Duration
     var logLevel: Logger.Level
     var logFormat: LogFormat
@@ -59,6 +61,7 @@ struct Settings {
             kept: try reader.int("max-kept-sessions", in: 1...10_000_000) ?? 100_000)
         try Self.read(&limits, reader)
         pool = try Self.pool(reader)
+        webhooks = try WebhookSettings(reader)
         upstreams = try UpstreamSettings.upstreams(reader, simulator: simulator)
         if api.credentials == .server, upstreams[0].apiKey == nil, upstreams[0].authorization != .none {
             let key =

@@ -171,7 +171,7 @@ struct SettingsReader {
         // A dot stands for a setting inside an object, whose names the operator has chosen.
         let objects = Set(known.compactMap { $0.contains(".") ? $0.prefix { $0 != "." }.uppercased() : nil })
         let names = Set(known.filter { !$0.contains(".") }.map { prefix + $0.uppercased().replacing("-", with: "_") })
-            .union([prefix + "API_KEYS", prefix + "CONFIG"])
+            .union([prefix + "API_KEYS", prefix + "CONFIG", WebhookSettings.secretVariable])
         return environment.keys.sorted().filter { name in
             name.hasPrefix(prefix) && !names.contains(name) && !objects.contains { name.hasPrefix("\(prefix)\($0)_") }
         }.map { name in

@@ -9,6 +9,9 @@ package struct Caller: Sendable, Equatable {
     /// The caller's own upstream credential, where credentials are passed through. Lives in memory only.
     package let bearer: String?
 
+    /// What the name of an owner begins with who was recognised by its ``bearer``.
+    package static let bearerOwnerPrefix = "bearer:"
+
     package init(owner: String?, seesAll: Bool = false, seesOwnerless: Bool = true, bearer: String? = nil) {
         self.owner = owner
         self.seesOwnerless = seesOwnerless

@@ -1,10 +1,13 @@
 import EventLog
 import Realtime
+import Webhooks
 
 /// Makes the frames of one command out of a caller's client event: checks what can be checked without upstream, puts the bridge's
 /// ids on it, and says what will answer it. The caller's bytes are spliced, never re-encoded.
 struct CommandBuilder {
     let machine: SessionStateMachine
+    /// Which webhooks tools may have; nil: none.
+    var rules: WebhookRules?
     /// The bridge's ids on the command are made of it: who knows it can tell them again.
     var mark = UInt64.random(in: .min ... .max)
 
@@ -39,8 +42,11 @@ struct CommandBuilder {
         let eventID = try newEventID(callers: event["event_id"])
         switch ClientEventName(rawValue: type) {
         case .sessionUpdate, .transcriptionSessionUpdate:
+            _ = try object(event, "session")
+            let (event, webhooks) = try ToolWebhooks.taken(from: event, under: rules)
             let session = try object(event, "session")
             var prepared = one(type, firstID, .sessionUpdate, ClientEvent(name: type, eventID: eventID, splicing: event))
+            prepared.commands[0].webhooks = webhooks
             // What kind of session it is says the event's name alone.
             prepared.commands[0].configuration =
                 type == ClientEventName.transcriptionSessionUpdate.rawValue
@@ -188,6 +194,7 @@ struct CommandBuilder {
     ) throws(SessionError) -> Prepared {
         let response = event["response"]
         if let response, response.kind != .object { throw wrongType("response", "an object") }
+        _ = try ToolWebhooks.taken(from: event, under: rules)
         let isOutOfBand = response?["conversation"]?.string == "none"
         if isOutOfBand { try machine.refuseOutOfBandUnlessSupported() }
         if rejectIfActive, !isOutOfBand { try machine.refuseSecondActiveResponse() }

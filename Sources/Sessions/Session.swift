@@ -3,6 +3,7 @@ import Foundation
 import Logging
 package import Realtime
 import Upstream
+import Webhooks
 
 /// One conversation: an actor around ``SessionStateMachine`` that sends its frames, appends its events and answers its callers.
 ///
@@ -21,8 +22,8 @@ package actor Session {
     var links: [LinkID: SessionLink] = [:]
     private var room: Promise<Void>?
     var isBroken = false
-    private var isRetired = false
-    private var isStopped = false
+    private(set) var isRetired = false
+    private(set) var isStopped = false
     /// Comes when the session's first connection holds the conversation, or cannot be given it.
     private let opening = Promise<SessionError?>()
     private var isOpening = true
@@ -43,6 +44,12 @@ package actor Session {
     /// The connection that was given back, if one was.
     var givenBack: LinkID?
     let openLinks: OpenLinks
+    /// Nil: none may be called.
+    let webhooks: Webhooks?
+    /// Calls of webhooks, which end with the process whatever they wait for.
+    let webhookTasks: TaskOwner
+    /// The directory gives this actor out; one that only brings a stored session to rest begins nothing.
+    var callsWebhooks = false
     let logger: Logger
 
     /// Frames waiting for the socket; an append waits for room beyond it (API.md section 4, "Audio in").
@@ -52,7 +59,8 @@ package actor Session {
     init(
         machine: SessionStateMachine, history: SessionHistory, log: EventLog, upstream: UpstreamConfiguration?,
         connector: any UpstreamConnecting, bearer: String?, tasks: TaskOwner, broken: @escaping @Sendable (String) async -> Void,
-        over: @escaping @Sendable (String) async -> Void, openLinks: OpenLinks, logger: Logger
+        over: @escaping @Sendable (String) async -> Void, openLinks: OpenLinks, webhooks: Webhooks?, webhookTasks: TaskOwner,
+        logger: Logger
     ) {
         id = machine.record.id
         owner = machine.record.owner
@@ -67,6 +75,8 @@ package actor Session {
         self.broken = broken
         self.over = over
         self.openLinks = openLinks
+        self.webhooks = webhooks
+        self.webhookTasks = webhookTasks
         var logger = logger
         logger[metadataKey: "bridge.session"] = "\(machine.record.id)"
         self.logger = logger
@@ -83,12 +93,16 @@ package actor Session {
     package var lastPosition: EventPosition { history.position(ofSeq: machine.lastSeq) }
     /// Responses that upstream still owes an end.
     var hasResponseInProgress: Bool { !machine.projection.responsesInProgress.isEmpty }
+    /// The same, or a webhook is being called.
+    var isInTurn: Bool { hasResponseInProgress || isCallingWebhooks }
+    /// Or their outputs are on their way.
+    var isCallingWebhooks: Bool { machine.webhookRuns.count > 0 }
     /// The store could not take its events; the directory loads it anew.
     var mustBeReloaded: Bool { isBroken }
 
     /// Takes no more commands if it has no link; the directory then forgets it and loads it anew when it is asked for.
     func retireIfIdle() -> Bool {
-        guard links.isEmpty, receipts.isEmpty, machine.isAtRest, machine.viewers == 0 else { return false }
+        guard links.isEmpty, receipts.isEmpty, machine.isAtRest, machine.viewers == 0, machine.webhookRuns.count == 0 else { return false }
         isRetired = true
         return true
     }
@@ -115,7 +129,7 @@ package actor Session {
 
     /// - Parameter step: of a request that is carried out once; the command's ids tell it.
     func builder(for step: CommandStep?) -> CommandBuilder {
-        var builder = CommandBuilder(machine: machine)
+        var builder = CommandBuilder(machine: machine, rules: webhooks?.rules)
         if let step { builder.mark = step.mark }
         return builder
     }
@@ -292,7 +306,7 @@ package actor Session {
 
     /// Waits until everything enqueued so far is stored; false if it cannot be.
     @discardableResult
-    private func flush() async -> Bool {
+    func flush() async -> Bool {
         let stored = Promise<Bool>()
         history.append(
             LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, changes: [], record: machine.record) { result in
@@ -305,6 +319,7 @@ package actor Session {
     func adopt(_ connection: UpstreamConnection) async {
         let (id, actions) = machine.firstLinkOpened(created: connection.created, openedAt: openedAt(connection), at: Self.now)
         makeLink(id)
+        callsWebhooks = true
         act(actions)
         tasks.add { await self.run(connection, id) }
         await flush()
@@ -349,6 +364,7 @@ package actor Session {
             isFinishing = true
             tasks.add { await self.finish() }
         }
+        callWebhooks()
         if isOpening { tellOfOpening() }
         tellOfRoom()
         arm()

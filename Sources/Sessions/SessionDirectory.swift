@@ -3,6 +3,7 @@ import Foundation
 package import Logging
 package import Realtime
 package import Upstream
+package import Webhooks
 
 /// All sessions: makes them, finds them in memory or in the store, and brings them through a restart.
 ///
@@ -14,6 +15,8 @@ package actor SessionDirectory {
     private let limits: SessionLimits
     private let logger: Logger
     private nonisolated let tasks = TaskOwner()
+    private let webhooks: Webhooks?
+    private nonisolated let webhookTasks = TaskOwner()
     private var sessions: [String: Session] = [:]
     /// Sessions that are being read from the store.
     private var loading: [String: Promise<Void>] = [:]
@@ -28,25 +31,31 @@ package actor SessionDirectory {
     private static let loadingLimit = Duration.seconds(20)
     /// Sessions that are brought to rest at the same time after a start.
     private static let recoveredTogether = 256
+    private static let webhookPause = Duration.milliseconds(100)
     /// Sessions past their end that are looked up at once.
     private static let endedTogether = 100
 
-    /// - Parameter upstreams: the first one is the default; not empty.
+    /// - Parameters:
+    ///   - upstreams: the first one is the default; not empty.
+    ///   - webhooks: nil: tools may have none.
     package init(
         log: EventLog, upstreams: [UpstreamConfiguration], connector: any UpstreamConnecting, limits: SessionLimits = SessionLimits(),
-        logger: Logger
+        webhooks: Webhooks? = nil, logger: Logger
     ) {
         self.log = log
         self.upstreams = UpstreamTable(upstreams)
         self.connector = connector
         self.limits = limits
+        self.webhooks = webhooks
         self.logger = logger
     }
 
-    /// Runs the sessions' connections until ``stop(within:)`` was called and all have ended.
+    /// Runs the sessions' connections until ``stop(within:)`` was called and all have ended. Webhooks that are called then are cut off: the next
+    /// start calls them again.
     package nonisolated func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.endOverdue() }
+            group.addTask { await self.webhookTasks.run() }
             await tasks.run()
             group.cancelAll()
         }
@@ -66,6 +75,29 @@ package actor SessionDirectory {
                 for id in together { group.addTask { try await self.recover(id) } }
                 try await group.waitForAll()
             }
+        }
+        let owing = webhooks == nil ? [] : try await log.sessionsOwingOutputs()
+        // Not waited for: a start is not to take longer for them.
+        if !owing.isEmpty { webhookTasks.add { await self.goOn(with: owing) } }
+    }
+
+    /// Loads sessions whose function calls wait for their webhooks, which makes them go on: as many at a time as webhooks are called, since each
+    /// also opens a connection for the output.
+    private nonisolated func goOn(with ids: [String]) async {
+        await withTaskGroup(of: Void.self) { group in
+            for (index, id) in ids.enumerated() {
+                if index >= Webhooks.maximumRunning { await group.next() }
+                guard !Task.isCancelled else { return }
+                group.addTask { await self.goOn(with: id) }
+            }
+        }
+    }
+
+    /// Returns once the session has nothing to call any more, or waits for something else.
+    private nonisolated func goOn(with id: String) async {
+        guard let session = try? await session(id, for: Caller(owner: nil, seesAll: true)) else { return }
+        while await session.isCallingWebhooks {
+            guard (try? await Task.sleep(for: Self.webhookPause)) != nil else { return }
         }
     }
 
@@ -88,6 +120,7 @@ package actor SessionDirectory {
             ClientEventTranslation(
                 SessionUpdate.event($0, of: kind, spelledIn: new.spelledIn), from: DialectView(of: upstream.dialect, in: new.spelledIn))
         }
+        let own = try update.map { update throws(SessionError) in try ToolWebhooks.taken(from: update.event, under: webhooks?.rules) }
         // Another vendor's server does not know the source's.
         let inheritedModel = source?.record.upstreamName == upstream.name ? source?.record.model : nil
         let model = new.model ?? inheritedModel ?? (kind == .realtime ? upstream.usualModel : nil)
@@ -97,7 +130,7 @@ package actor SessionDirectory {
         let session: Session
         do {
             let record = record(of: new, model: model, upstream: upstream, caller)
-            session = try await store(record, upstream: upstream, source, upTo: new.from?.upTo, update?.event["session"], caller)
+            session = try await store(record, upstream: upstream, source, upTo: new.from?.upTo, own, caller)
         } catch {
             await connection.close()
             throw SessionError(.storeUnavailable, error.message)
@@ -221,12 +254,12 @@ package actor SessionDirectory {
         _ = try await reading { () async throws(EventLogError) in try await self.log.deleteSession(id) }
     }
 
-    /// Stops: no new sessions, responses in progress may end within the limit, then every session gives its connection back and is
-    /// `suspended`. Returns when that is stored.
+    /// Stops: no new sessions, responses in progress, and webhooks that are called, may end within the limit, then every session gives its
+    /// connection back and is `suspended`. Returns when that is stored.
     package func stop(within limit: Duration) async {
         isStopping = true
         let deadline = ContinuousClock.now + limit
-        while ContinuousClock.now < deadline, await isAnyResponseInProgress() {
+        while ContinuousClock.now < deadline, await isAnyTurnInProgress() {
             try? await Task.sleep(for: .milliseconds(50))
         }
         await withDiscardingTaskGroup { group in
@@ -237,8 +270,8 @@ package actor SessionDirectory {
 
     // MARK: Inside
 
-    private func isAnyResponseInProgress() async -> Bool {
-        for session in sessions.values where await session.hasResponseInProgress { return true }
+    private func isAnyTurnInProgress() async -> Bool {
+        for session in sessions.values where await session.isInTurn { return true }
         return false
     }
 
@@ -266,8 +299,10 @@ package actor SessionDirectory {
     }
 
     private func store(
-        _ record: SessionRecord, upstream: UpstreamConfiguration, _ source: StoredSession?, upTo: String?, _ own: JSON?, _ caller: Caller
+        _ record: SessionRecord, upstream: UpstreamConfiguration, _ source: StoredSession?, upTo: String?,
+        _ update: (event: JSON, webhooks: ToolWebhooks?)?, _ caller: Caller
     ) async throws(EventLogError) -> Session {
+        let own = update?.event["session"]
         var record = record
         var origin: SessionOrigin?
         if let source {
@@ -276,6 +311,8 @@ package actor SessionDirectory {
             if let own {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: Array(own.lexeme))
             }
+            // With its tools.
+            record.webhooks = update?.webhooks.map(\.json) ?? source.record.webhooks
         }
         let history = try await log.createSession(record)
         let machine = SessionStateMachine(
@@ -331,6 +368,7 @@ package actor SessionDirectory {
         // Made for one response: it has ended, and takes nothing. Kept here it would outlive its rows.
         guard await !session.record.isOneShot else { return session }
         sessions[id] = session
+        await session.startWebhooks()
         await putAwayIdle()
         return session
     }
@@ -369,7 +407,7 @@ package actor SessionDirectory {
     ) -> Session {
         Session(
             machine: machine, history: history, log: log, upstream: upstream, connector: connector, bearer: bearer, tasks: tasks,
-            broken: mend, over: forget, openLinks: openLinks, logger: logger)
+            broken: mend, over: forget, openLinks: openLinks, webhooks: webhooks, webhookTasks: webhookTasks, logger: logger)
     }
 
     /// Ends the sessions whose `max_duration` has passed, loaded or not.

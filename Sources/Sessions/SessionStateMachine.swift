@@ -137,6 +137,11 @@ struct SessionStateMachine: Sendable {
     /// Cuts that wait for the end of a response, by the command that cancels it.
     var cuts: [CommandID: PlannedCut] = [:]
     var turns = ToolTurns()
+    /// As confirmed; the parsed form of the record's.
+    var webhooks: ToolWebhooks
+    var webhookRuns = WebhookRuns()
+    /// See ``callsOfWebhooks()``.
+    var owedCalls: [String] = []
     /// Nil: a session like any other.
     var oneShot: OneShot?
     var use = ConnectionUse()
@@ -196,6 +201,7 @@ struct SessionStateMachine: Sendable {
             items: stored.items, responses: stored.responses, configuration: stored.record.configuration, usage: stored.record.usage)
         self.init(stored.record, projection, lastSeq: stored.lastSeq, inputs: inputs, profile, times, tokenLimit)
         if record.status.hasEnded { link = .ended }
+        owedCalls = callsOfWebhooks()
         if record.isOneShot { oneShot = .asked }
     }
 
@@ -212,6 +218,7 @@ struct SessionStateMachine: Sendable {
         self.times = times
         self.tokenLimit = tokenLimit
         settings = SessionSettings(json: record.settings)
+        webhooks = ToolWebhooks(json: record.webhooks)
         matcher = ReplyMatcher(profile: profile)
         ledger = InputAudioLedger(format: AudioFormat.input(of: record, profile))
     }
@@ -252,11 +259,16 @@ struct SessionStateMachine: Sendable {
             if let configuration = match.command.configuration {
                 record.requestedConfiguration = SessionConfiguration.merge(record.requestedConfiguration, with: configuration)
             }
+            if let webhooks = match.command.webhooks {
+                self.webhooks = webhooks
+                record.webhooks = webhooks.json
+            }
         }
         if !matches.isEmpty { hasServed = true }
         changes += kept(event, matches)
         record.configuration = projection.configuration
         record.usage = projection.usage
+        noteOwedCalls(after: event)
         let (seq, changed) = (lastSeq, changedRecord())
         let (answers, actions) = followed(matches, event)
         let append = Append(seq: seq, frame: frame, event: event, changes: changes, record: changed, answers: answers)

@@ -3,7 +3,7 @@ import NIOCore
 import NIOPosix
 
 /// Names failures of the network in words that tell what to change.
-enum ConnectFailure {
+package enum ConnectFailure {
     static func refused(by server: String, status: Int) -> UpstreamError {
         let advice =
             switch status {
@@ -49,7 +49,7 @@ enum ConnectFailure {
         }
     }
 
-    static func shortReason(_ error: any Error) -> String {
+    package static func shortReason(_ error: any Error) -> String {
         switch error {
         case let error as IOError:
             switch error.errnoCode {

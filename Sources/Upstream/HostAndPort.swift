@@ -1,15 +1,15 @@
 /// `host`, `host:port`, `[v6]` or `[v6]:port` as written in a URL, taken apart.
-struct HostAndPort: Equatable {
+package struct HostAndPort: Equatable {
     /// Name or IP address, without brackets.
-    var host: String
-    var port: Int?
+    package var host: String
+    package var port: Int?
 
-    struct Fault: Error {
+    package struct Fault: Error {
         /// Goes on after "… cannot be used: ". Repeats nothing of what was written.
-        var complaint: String
+        package var complaint: String
     }
 
-    init(_ written: Substring) throws(Fault) {
+    package init(_ written: Substring) throws(Fault) {
         let portText: Substring?
         if written.first == "[" {
             guard let bracket = written.firstIndex(of: "]") else { throw Fault(complaint: "a bracket is not closed") }

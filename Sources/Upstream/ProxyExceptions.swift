@@ -1,5 +1,3 @@
-import Foundation
-
 /// The list in `NO_PROXY`: servers to be reached directly.
 ///
 /// Entries are separated by commas or blanks. `*` stands for every host; `example.com` or `.example.com` for it and all names below it;
@@ -34,28 +32,5 @@ struct ProxyExceptions {
     /// Names are compared without case, and without the dot that says that they are absolute.
     private static func comparable(_ name: Substring) -> String {
         (name.last == "." ? name.dropLast() : name).lowercased()
-    }
-}
-
-/// An IP address as the bytes of its network order: 4 or 16.
-private struct IPAddressBytes: Equatable {
-    private let bytes: [UInt8]
-
-    init?(_ text: String) {
-        for (family, count) in [(AF_INET, 4), (AF_INET6, 16)] {
-            var bytes = [UInt8](repeating: 0, count: count)
-            if inet_pton(family, text, &bytes) == 1 {
-                self.bytes = bytes
-                return
-            }
-        }
-        return nil
-    }
-
-    func isIn(_ network: IPAddressBytes, prefixBits: Int) -> Bool {
-        guard bytes.count == network.bytes.count, (0...(bytes.count * 8)).contains(prefixBits) else { return false }
-        return (0..<prefixBits).allSatisfy { bit in
-            (bytes[bit / 8] ^ network.bytes[bit / 8]) & (0x80 >> (bit % 8)) == 0
-        }
     }
 }

@@ -2,7 +2,9 @@ import NIOCore
 import NIOWebSocket
 
 /// Says that bytes can be written: TCP stands, and the tunnel and TLS on it if there are any.
-struct TransportReady: Sendable {}
+package struct TransportReady: Sendable {
+    package init() {}
+}
 
 /// Says that ``UpstreamEndpoint/handshakeTimeout`` is over. The handler that still waits for the peer takes it, fails with its own words, and does
 /// not pass it on.

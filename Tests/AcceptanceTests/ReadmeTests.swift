@@ -92,17 +92,27 @@ struct ReadmeTests {
                 "event: conversation.item.done", "event: response.output_text.delta",
             ]
         ),
+        (
+            "webhooks",
+            [
+                "event: bridge.tool.started", "event: bridge.tool.completed", #""status":200"#, "event: response.text.done", "celsius",
+            ]
+        ),
         ("upstreams", [#""name":"simulator""#, #""circuit":"closed""#]),
     ]
 
     @Test(.timeLimit(.minutes(5))) func theLinesWorkAsTheyStand() async throws {
-        try await BridgeProcess.run { bridge in
+        // Where the README's own webhook listens.
+        let webhook = "127.0.0.1:\(try await StaticSite.run("") { $0 })"
+        let secret = ["REALTIME_BRIDGE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+        try await BridgeProcess.run("demo", ["--webhook-allow", "http://\(webhook)/"], environment: secret) { bridge in
             let folder = bridge.folder.appending(path: "reader")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             try FileManager.default.createSymbolicLink(
                 at: folder.appending(path: "Tests"), withDestinationURL: Self.root.appending(path: "Tests"))
             let shell = try BashSession(folder: folder)
             defer { shell.end() }
+            for (name, value) in secret { _ = try await shell.run("export \(name)=\(value)") }
             var outputs: [String: String] = [:]
             for block in try Self.blocks() {
                 guard let name = block.name else { continue }
@@ -111,7 +121,9 @@ struct ReadmeTests {
                     try await bridge.start()
                     continue
                 }
-                let output = try await shell.run(block.script.replacing("127.0.0.1:8080", with: bridge.authority))
+                var script = block.script.replacing("127.0.0.1:8080", with: bridge.authority).replacing("127.0.0.1:9090", with: webhook)
+                script.replace("9090", with: String(webhook.split(separator: ":")[1]))
+                let output = try await shell.run(script)
                 outputs[name] = output
                 for text in Self.expectations.first(where: { $0.name == name })?.contains ?? [] {
                     #expect(output.contains(text), "\(name): \(output)")

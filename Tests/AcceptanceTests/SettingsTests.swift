@@ -4,6 +4,7 @@ import Realtime
 import Sessions
 import Testing
 import Upstream
+import Webhooks
 
 @testable import RealtimeBridge
 
@@ -231,6 +232,35 @@ struct SettingsTests {
         let crossed = await Self.refusal(flags: ["pool-min": .int(3), "pool-max": .int(2)])
         #expect(crossed.contains("pool-min") && crossed.contains("pool-max"))
         #expect(await Self.refusal(environment: ["HTTPS_PROXY": "socks5://h"]).contains("HTTPS_PROXY"))
+    }
+
+    @Test func webhooksNeedAListAndASecret() async throws {
+        let secret = ["REALTIME_BRIDGE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+        #expect(try await Self.settings(environment: secret).webhooks == nil)
+        #expect(try await Self.settings(environment: secret).unknownVariables == [])
+        let flags: [String: ConfigContent] = [
+            "webhook-allow": .stringArray(["https://h.example.com/a", "http://localhost:9090"]),
+            "webhook-allow-address": .stringArray(["10.1.0.0/16", "fd00::1"]), "webhook-timeout": .int(3),
+        ]
+        let webhooks = try #require(try await Self.settings(flags: flags, environment: secret).webhooks)
+        #expect(webhooks.attemptTime == .seconds(3))
+        #expect(throws: Never.self) { try webhooks.rules.check("https://h.example.com/a/b") }
+        let listed = secret.merging(["REALTIME_BRIDGE_WEBHOOK_ALLOW": "https://a.example.com,https://b.example.com/x"]) { $1 }
+        let rules = try #require(try await Self.settings(environment: listed).webhooks).rules
+        #expect(throws: Never.self) { try rules.check("https://b.example.com/x") }
+
+        let cases: [(String, ConfigContent, String)] = [
+            ("webhook-allow", .stringArray(["http://h.example.com"]), "the setting webhook-allow: the entry 'http://h.example.com'"),
+            ("webhook-allow-address", .stringArray(["10.1.0.0/99"]), "the setting webhook-allow-address: '10.1.0.0/99'"),
+            ("webhook-ca", .string("/absent"), "the setting webhook-ca"), ("webhook-timeout", .int(0), "the setting webhook-timeout"),
+        ]
+        for (name, content, says) in cases {
+            let said = await Self.refusal(flags: flags.merging([name: content]) { $1 }, environment: secret)
+            #expect(said.contains(says), "\(said)")
+        }
+        #expect(await Self.refusal(flags: flags).contains("REALTIME_BRIDGE_WEBHOOK_SECRET"))
+        let bad = await Self.refusal(flags: flags, environment: ["REALTIME_BRIDGE_WEBHOOK_SECRET": "whsec_c2hvcnQ="])
+        #expect(bad.contains("openssl rand") && !bad.contains("c2hvcnQ"), "\(bad)")
     }
 
     @Test func unknownVariablesAreNamed() async throws {

@@ -8,6 +8,7 @@ import Simulator
 import TestSupport
 import Testing
 import Upstream
+import Webhooks
 
 @testable import BridgeAPI
 
@@ -43,7 +44,7 @@ struct APIFixture: Sendable {
     static func run(
         connector: any UpstreamConnecting, url: String = "ws://scripted", dialect: Dialect = .beta,
         limits: SessionLimits = SessionLimits(), others: [UpstreamConfiguration] = [], pool: [UpstreamPoolStatus] = [],
-        storage: EventLogConfiguration = EventLogConfiguration(storage: .memory), keepsPayloads: Bool = false,
+        storage: EventLogConfiguration = EventLogConfiguration(storage: .memory), keepsPayloads: Bool = false, webhooks: Webhooks? = nil,
         configure: (inout BridgeAPIConfiguration) throws -> Void = { _ in },
         _ body: (APIFixture) async throws -> Void
     ) async throws {
@@ -53,7 +54,8 @@ struct APIFixture: Sendable {
             name: "u", url: url, dialect: dialect, tls: UpstreamTLS(), defaultModel: "gpt-realtime-2", apiKey: "server-key",
             takesCallersCredential: true)
         let upstreams = [standard] + others
-        let directory = SessionDirectory(log: log, upstreams: upstreams, connector: connector, limits: limits, logger: logger)
+        let directory = SessionDirectory(
+            log: log, upstreams: upstreams, connector: connector, limits: limits, webhooks: webhooks, logger: logger)
         var configuration = BridgeAPIConfiguration(version: "test")
         // What upstream speaks is what is shown, unless a test is about something else.
         configuration.dialect = dialect

@@ -62,6 +62,9 @@ import Testing
                 itemsAltered: [("b", "audio_as_text")]),
             BridgeEvent.suspended(reason: "idle"), BridgeEvent.suspended(reason: "bridge_restarted", inputAudioLostMilliseconds: 20),
             BridgeEvent.closed(reason: "closed"), BridgeEvent.inputAudioFailed(message: "odd", appendedBytes: 2),
+            BridgeEvent.toolStarted(callID: "c", name: "f", webhookID: "msg_1", attempt: 1),
+            BridgeEvent.toolCompleted(callID: "c", name: "f", webhookID: "msg_1", attempt: 2, status: 200, durationMilliseconds: 5),
+            BridgeEvent.toolFailed(callID: "c", name: "f", webhookID: "msg_1", attempt: 1, error: "e", willRetry: true),
             BridgeEvent.malformed([0x7b]), BridgeEvent.gap(why: "retention", firstAvailable: "1.5", session: "rts_1"),
         ]
         var seen: Set<String> = []

@@ -58,6 +58,28 @@ import Testing
         Bad("POST", "/v1/sessions", #"{"modell":"a"}"#, 400, "unknown_parameter", param: "modell"),
         Bad("POST", "/v1/sessions", #"{"model":5}"#, 400, "invalid_value", param: "model"),
         Bad("POST", "/v1/sessions", #"{"session":"x"}"#, 400, "invalid_value", param: "session"),
+        Bad(
+            "POST", "/v1/sessions", #"{"session":{"tools":[{"type":"function","name":"f","x-webhook":"https://h/"}]}}"#, 400,
+            "invalid_value",
+            param: "session.tools[0].x-webhook"),
+        Bad(
+            "PATCH", session, #"{"session":{"tools":[{"type":"function","name":"f"},{"type":"function","name":"g","x-webhook":5}]}}"#, 400,
+            "invalid_value", param: "session.tools[1].x-webhook"),
+        Bad(
+            "POST", "\(session)/events",
+            #"{"type":"session.update","session":{"tools":[{"type":"function","name":"f","x-webhook":"https://h/"}]}}"#, 400,
+            "invalid_value",
+            param: "session.tools[0].x-webhook"),
+        Bad(
+            "POST", "/v1/responses", #"{"input":"x","tools":[{"type":"function","name":"f","x-webhook":"https://h/"}]}"#, 400,
+            "invalid_value", param: "response.tools[0].x-webhook"),
+        Bad(
+            "POST", "\(session)/responses", #"{"tools":[{"type":"function","name":"f","x-webhook":"https://h/"}]}"#, 400, "invalid_value",
+            param: "response.tools[0].x-webhook"),
+        Bad(
+            "POST", "\(session)/events",
+            #"{"type":"response.create","response":{"tools":[{"type":"function","name":"f","x-webhook":null}]}}"#, 400, "invalid_value",
+            param: "response.tools[0].x-webhook"),
         Bad("POST", "/v1/sessions", #"{"metadata":{"a":1}}"#, 400, "invalid_value", param: "metadata.a"),
         Bad("POST", "/v1/sessions", #"{"dialect":"gamma"}"#, 400, "invalid_value", param: "dialect"),
         Bad("POST", "/v1/sessions", #"{"dialect":1}"#, 400, "invalid_value", param: "dialect"),

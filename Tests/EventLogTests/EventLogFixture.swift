@@ -108,6 +108,7 @@ final class InterceptedStore: EventStore {
     func speech(of id: String) async throws(EventLogError) -> [String: ItemSpeech] { try await base.speech(of: id) }
     func inputSizes(of id: String) async throws(EventLogError) -> [String: Int] { try await base.inputSizes(of: id) }
     func sessionsNeedingRecovery() async throws(EventLogError) -> [String] { try await base.sessionsNeedingRecovery() }
+    func sessionsOwingOutputs() async throws(EventLogError) -> [String] { try await base.sessionsOwingOutputs() }
     func sessionsExpired(by seconds: Int, limit: Int) async throws(EventLogError) -> [String] {
         try await base.sessionsExpired(by: seconds, limit: limit)
     }

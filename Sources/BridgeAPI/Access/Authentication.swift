@@ -30,7 +30,7 @@ struct Authentication: Sendable {
             }
             return Caller(owner: nil)
         }
-        return Caller(owner: "bearer:" + Digest.hex(Digest.hmacSHA256(bearer.utf8, key: secret)), bearer: bearer)
+        return Caller(owner: Caller.bearerOwnerPrefix + Digest.hex(Digest.hmacSHA256(bearer.utf8, key: secret)), bearer: bearer)
     }
 
     private func bearer(in head: RequestHead) throws(APIError) -> String? {

@@ -39,7 +39,7 @@ enum SessionView {
                     ])
                 ),
                 ("metadata", .raw(record.metadata)),
-            ] + SessionSettings(json: record.settings).members + more)
+            ] + SessionSettings(json: record.settings).members + (record.webhooks.map { [("webhooks", .raw($0))] } ?? []) + more)
     }
 
     static func value(_ summary: SessionSummary, in view: DialectView) -> JSONValue {

@@ -1,12 +1,12 @@
-import Foundation
+package import Foundation
 
 /// Certificates of every kind, made by the `openssl` command once per run, in a temporary directory.
-struct TestCertificates: Sendable {
-    let directory: URL
+package struct TestCertificates: Sendable {
+    package let directory: URL
 
-    static let shared = Result { try TestCertificates() }
+    package static let shared = Result { try TestCertificates() }
 
-    enum Kind: String, CaseIterable, Sendable {
+    package enum Kind: String, CaseIterable, Sendable {
         case good, wrongHost, expired, notYetValid, selfSigned
         /// For 127.0.0.1 and for ::1; and one with an address where only names belong.
         case address, address6, addressAsName
@@ -54,19 +54,19 @@ struct TestCertificates: Sendable {
         }
     }
 
-    var authority: String { path("ca.pem") }
+    package var authority: String { path("ca.pem") }
     /// An authority that has signed nothing that a server here shows.
-    var otherAuthority: String { path("other.pem") }
+    package var otherAuthority: String { path("other.pem") }
     /// Between ``authority`` and ``Kind/viaIntermediate``.
-    var intermediate: String { path("intermediate.pem") }
-    func certificate(_ kind: Kind) -> String { path("\(kind.rawValue).pem") }
-    func key(_ kind: Kind) -> String { path("\(kind.rawValue).key") }
-    func path(_ name: String) -> String { directory.appendingPathComponent(name).path }
+    package var intermediate: String { path("intermediate.pem") }
+    package func certificate(_ kind: Kind) -> String { path("\(kind.rawValue).pem") }
+    package func key(_ kind: Kind) -> String { path("\(kind.rawValue).key") }
+    package func path(_ name: String) -> String { directory.appendingPathComponent(name).path }
 
     /// A copy of the key of ``Kind/client`` that only a password opens.
-    var encryptedKey: String { path("encrypted.key") }
+    package var encryptedKey: String { path("encrypted.key") }
     /// ``Kind/client`` and its key in one file.
-    var clientWithKey: String { path("client-with-key.pem") }
+    package var clientWithKey: String { path("client-with-key.pem") }
 
     private init() throws {
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("upstream-tests-\(UUID().uuidString)")
@@ -89,7 +89,7 @@ struct TestCertificates: Sendable {
         try concatenate([certificate(.client), key(.client)], to: clientWithKey)
     }
 
-    func concatenate(_ files: [String], to target: String) throws {
+    package func concatenate(_ files: [String], to target: String) throws {
         let parts = try files.map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
         try Data(parts.joined()).write(to: URL(fileURLWithPath: target))
     }
@@ -154,7 +154,7 @@ struct TestCertificates: Sendable {
         guard process.terminationStatus == 0 else { throw OpenSSLFailed(arguments: arguments) }
     }
 
-    struct OpenSSLFailed: Error {
-        var arguments: [String]
+    package struct OpenSSLFailed: Error {
+        package var arguments: [String]
     }
 }

@@ -1,17 +1,16 @@
-import Foundation
+package import Foundation
 import NIOCore
 import NIOPosix
-import TestSupport
-import Upstream
+package import Upstream
 
 /// `openssl s_server`, whose standard input and output are the plaintext of its one connection.
-final class OpenSSLServer: Sendable {
-    let port: Int
+package final class OpenSSLServer: Sendable {
+    package let port: Int
     private let address: String
     private let process: ServerProcess
 
     /// Runs `client` against an `s_server`, with `script` behind it; both must succeed. Ends soon after ``patience`` whatever they wait for.
-    static func run<Result: Sendable>(
+    package static func run<Result: Sendable>(
         _ kind: TestCertificates.Kind, options: [String] = [], address: String = "127.0.0.1",
         script: @escaping @Sendable (inout WebSocketPeer<ProcessWire>) async throws -> Void = { _ in },
         client: @escaping @Sendable (OpenSSLServer) async throws -> Result
@@ -58,7 +57,7 @@ final class OpenSSLServer: Sendable {
     }
 
     /// As seen by a client that trusts the test authority.
-    func endpoint(host: String = "localhost", port: Int? = nil, _ change: (inout UpstreamEndpoint) -> Void = { _ in }) throws
+    package func endpoint(host: String = "localhost", port: Int? = nil, _ change: (inout UpstreamEndpoint) -> Void = { _ in }) throws
         -> UpstreamEndpoint
     {
         let authority = try TestCertificates.shared.get().authority
@@ -70,15 +69,15 @@ final class OpenSSLServer: Sendable {
     }
 
     /// Ends the process, and the connection with it, without a close-notify.
-    func kill() { process.kill() }
+    package func kill() { process.kill() }
 }
 
 /// The process and the pipes to it.
-struct ServerProcess: Sendable {
-    let wire: ProcessWire
+package struct ServerProcess: Sendable {
+    package let wire: ProcessWire
     private let identifier: Int32
 
-    init(arguments: [String]) throws {
+    package init(arguments: [String]) throws {
         let process = Process()
         let (input, output) = (Pipe(), Pipe())
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -101,17 +100,17 @@ struct ServerProcess: Sendable {
         wire = ProcessWire(input: input.fileHandleForWriting, received: received)
     }
 
-    func kill() {
+    package func kill() {
         _ = Foundation.kill(identifier, SIGKILL)
     }
 }
 
-struct ProcessWire: Wire, Sendable {
-    let input: FileHandle
-    let received: Mailbox<[UInt8]?>
+package struct ProcessWire: Wire, Sendable {
+    package let input: FileHandle
+    package let received: Mailbox<[UInt8]?>
 
-    func read() async throws -> [UInt8]? { try await received.next() }
-    func write(_ bytes: [UInt8]) async throws { try input.write(contentsOf: Data(bytes)) }
+    package func read() async throws -> [UInt8]? { try await received.next() }
+    package func write(_ bytes: [UInt8]) async throws { try input.write(contentsOf: Data(bytes)) }
     /// `s_server` answers the end of its input with a close-notify.
-    func close() throws { try input.close() }
+    package func close() throws { try input.close() }
 }

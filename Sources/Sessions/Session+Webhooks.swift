@@ -1,0 +1,114 @@
+import EventLog
+import Realtime
+import Webhooks
+
+// The session's side of its tools' webhooks: which calls are made, what is said of them, and where their outputs go.
+extension Session {
+    /// From now on calls whose tools have a webhook are made, those that were owed before among them.
+    func startWebhooks() {
+        callsWebhooks = true
+        callWebhooks()
+    }
+
+    func callWebhooks() {
+        guard callsWebhooks, let webhooks, isTelling, !lacksCredential else { return }
+        for call in machine.beginWebhooks() { webhookTasks.add { await self.run(call, webhooks) } }
+    }
+
+    /// Upstream would take an output only from the caller, whose own credential is gone with the process that had it.
+    private var lacksCredential: Bool { bearer == nil && owner?.hasPrefix(Caller.bearerOwnerPrefix) == true }
+
+    private var isTelling: Bool { !isBroken && !isRetired && !isStopped && !machine.record.status.hasEnded }
+
+    private func run(_ call: WebhookCall, _ webhooks: Webhooks) async {
+        let output = await webhooks.output(of: call) { await self.tell($0, of: call) }
+        let end = if let output { await give(output, to: call, webhooks) } else { WebhookRuns.End.answered }
+        machine.webhookRuns.ended(call.callID, end)
+        // Others of this session may have waited for it.
+        callWebhooks()
+    }
+
+    /// - Returns: whether the step is stored; of a beginning, also whether the call still wants its output.
+    private func tell(_ step: Webhooks.Step, of call: WebhookCall) async -> Bool {
+        guard isTelling else { return false }
+        if case .started = step, !machine.isOpen(call: call.callID) { return false }
+        act(machine.logged(BridgeEvent.tool(step, of: call)))
+        // With the call's own events before it: what a crash takes back must not have been called for.
+        return await flush()
+    }
+
+    // MARK: The output
+
+    /// Between the times that an output is given: two minutes in all, so that an upstream that is restarted is survived.
+    private static let pauses = [1, 2, 4, 8, 15, 30, 60].map { Duration.seconds($0) }
+    /// A larger output does not wait in memory for an upstream that is away: the call can be made again.
+    private static let heldBytes = 64 << 10
+    /// Upstream's answer comes, or the connection is given up, long before.
+    private static let answerLimit = Duration.seconds(600)
+
+    private func give(_ output: Webhooks.Output, to call: WebhookCall, _ webhooks: Webhooks) async -> WebhookRuns.End {
+        var error = await given(output.text, to: call)
+        for pause in output.text.utf8.count <= Self.heldBytes ? Self.pauses : [] {
+            guard let failure = error, failure.code.passes, await webhooks.pause(pause) else { break }
+            error = await given(output.text, to: call)
+        }
+        guard let error else { return .answered }
+        switch error.code {
+        case .callAlreadyAnswered, .callNotFound, .sessionClosed, .sessionFailed, .shuttingDown:
+            return .answered
+        case .refusedByUpstream, .invalidValue:
+            // Such as one that is too long for it. The model is told that instead of nothing.
+            say("the output was refused: \(error.message)", output.attempt, of: call)
+            _ = await given(Webhooks.output(ofError: "the output of this function was refused"), to: call)
+            return .refused
+        default:
+            say("the output could not be given to upstream: \(error.message)", output.attempt, of: call)
+            return .notGiven(generation: machine.record.generation)
+        }
+    }
+
+    /// - Returns: nil if upstream has it, or nobody wants it any more.
+    private func given(_ output: String, to call: WebhookCall) async -> SessionError? {
+        guard machine.isOpen(call: call.callID) else { return nil }
+        let item: JSONValue = ["type": "function_call_output", "call_id": .string(call.callID), "output": .string(output)]
+        let event = JSON.parse(
+            written: JSONValue.object([("type", .string(ClientEventName.conversationItemCreate.rawValue)), ("item", item)]).bytes)
+        do throws(SessionError) {
+            let given = try await answer(call: call.callID, with: event, goingOn: true, by: Caller(owner: owner, seesAll: true))
+            if case .failed(let error) = await given.output.confirmed(within: Self.answerLimit) { return error }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func say(_ error: String, _ attempt: Int, of call: WebhookCall) {
+        guard isTelling else { return }
+        act(machine.logged(BridgeEvent.tool(.failed(attempt: attempt, error: error, willRetry: false), of: call)))
+    }
+}
+
+extension BridgeEvent {
+    fileprivate static func tool(_ step: Webhooks.Step, of call: WebhookCall) -> [UInt8] {
+        switch step {
+        case .started(let attempt):
+            toolStarted(callID: call.callID, name: call.name, webhookID: call.id, attempt: attempt)
+        case .completed(let attempt, let status, let duration):
+            toolCompleted(
+                callID: call.callID, name: call.name, webhookID: call.id, attempt: attempt, status: status,
+                durationMilliseconds: duration.milliseconds)
+        case .failed(let attempt, let error, let willRetry):
+            toolFailed(callID: call.callID, name: call.name, webhookID: call.id, attempt: attempt, error: error, willRetry: willRetry)
+        }
+    }
+}
+
+extension SessionError.Code {
+    /// It may be another word in a moment, without anybody's doing.
+    fileprivate var passes: Bool {
+        switch self {
+        case .tooManyCommands, .storeUnavailable, .upstreamLost, .upstreamTimeout, .upstreamUnavailable, .upstreamRefused: true
+        default: false
+        }
+    }
+}
