@@ -219,14 +219,14 @@ package final class EventLog: Sendable {
         }
     }
 
-    /// Remembers what no event tells of a request's steps, and forgets those from that number on, which were not carried out; the whole
-    /// request if none is left. Returns once that is committed.
+    /// Remembers what no event tells of a request's steps, and forgets those that were not carried out; the whole request if none is left.
+    /// Returns once that is committed.
     package func note(
-        _ notes: [Int: [UInt8]], forgettingStepsFrom number: Int? = nil, of request: RequestKey
+        _ notes: [Int: [UInt8]], forgetting steps: [Int] = [], of request: RequestKey
     ) async throws(EventLogError) {
         try await writer.perform { turn throws(EventLogError) in
             try turn.attempt { store throws(EventLogError) in
-                try store.note(notes, forgettingStepsFrom: number, of: request)
+                try store.note(notes, forgetting: steps, of: request)
             }
         }
     }

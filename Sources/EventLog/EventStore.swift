@@ -29,15 +29,19 @@ package struct StoreWrite: Sendable {
     package let changes: [ProjectionChange]
     /// Steps of requests that the event answers.
     package let answeredSteps: [StepID]
+    package let settledSteps: SettledSteps
     private let changedRecord: ChangedRecord?
 
     package init(
-        session: SessionKey, event: Event?, changes: [ProjectionChange], answeredSteps: [StepID] = [], record: SessionRecord?
+        session: SessionKey, event: Event?, changes: [ProjectionChange], answeredSteps: [StepID] = [],
+        settledSteps: SettledSteps = SettledSteps(),
+        record: SessionRecord?
     ) {
         self.session = session
         self.event = event
         self.changes = changes
         self.answeredSteps = answeredSteps
+        self.settledSteps = settledSteps
         changedRecord = record.map(ChangedRecord.init)
     }
 
@@ -119,7 +123,7 @@ package protocol EventStore: Sendable {
     /// - Returns: false if that is why it is not kept.
     func begin(_ step: StepID, mark: String, opening: RecordedRequest?, maximumRequests: Int) throws(EventLogError) -> Bool
     /// Adds what no event tells of steps of a request, and forgets its steps from that number on; the request too if none is left.
-    func note(_ notes: [Int: [UInt8]], forgettingStepsFrom number: Int?, of request: RequestKey) throws(EventLogError)
+    func note(_ notes: [Int: [UInt8]], forgetting steps: [Int], of request: RequestKey) throws(EventLogError)
     /// Forgets the oldest requests that were begun before that Unix second, at most so many; false when there are none left.
     func forgetRequests(begunBefore seconds: Int, limit: Int) throws(EventLogError) -> Bool
     /// Proves that there is room to write, or throws.

@@ -26,9 +26,14 @@ struct HeldRequests: Sendable {
         change(step) { $0.answerSeq = seq }
     }
 
-    mutating func note(_ notes: [Int: [UInt8]], forgettingStepsFrom number: Int?, of request: RequestKey) {
+    mutating func settle(_ steps: SettledSteps) {
+        for step in steps.freed { requests[step.request]?.steps.removeAll { $0.number == step.number && $0.answerSeq == nil } }
+        for step in steps.accepted { change(step) { if $0.answerSeq == nil { $0.note = [] } } }
+    }
+
+    mutating func note(_ notes: [Int: [UInt8]], forgetting steps: [Int], of request: RequestKey) {
         for (step, note) in notes { change(StepID(request: request, number: step)) { $0.note = note } }
-        if let number { requests[request]?.steps.removeAll { $0.number >= number } }
+        requests[request]?.steps.removeAll { steps.contains($0.number) }
         if requests[request]?.steps.isEmpty == true { requests[request] = nil }
     }
 

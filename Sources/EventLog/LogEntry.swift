@@ -9,6 +9,8 @@ package struct LogEntry: Sendable {
     package var changes: [ProjectionChange]
     /// Steps of requests with an `Idempotency-Key` that the event answers; none without a `seq`.
     package var answeredSteps: [StepID]
+    /// What became of steps that no event answers.
+    package var settledSteps: SettledSteps
     /// The session's record as it is from now on; nil if it did not change.
     package var record: SessionRecord?
     /// Runs once on the writer's thread, after the event became visible or could not be stored. Must not block.
@@ -16,6 +18,7 @@ package struct LogEntry: Sendable {
 
     package init(
         seq: Int?, frame: [UInt8], createdAtMilliseconds: Int, changes: [ProjectionChange] = [], answeredSteps: [StepID] = [],
+        settledSteps: SettledSteps = SettledSteps(),
         record: SessionRecord? = nil, released: (@Sendable (Result<Void, EventLogError>) -> Void)? = nil
     ) {
         self.seq = seq
@@ -23,6 +26,7 @@ package struct LogEntry: Sendable {
         self.createdAtMilliseconds = createdAtMilliseconds
         self.changes = changes
         self.answeredSteps = answeredSteps
+        self.settledSteps = settledSteps
         self.record = record
         self.released = released
     }

@@ -78,6 +78,7 @@ package final class MemoryEventStore: EventStore {
                 if let event = write.event {
                     for step in write.answeredSteps { state.requests.answer(step, seq: event.seq) }
                 }
+                state.requests.settle(write.settledSteps)
             }
             return false
         }
@@ -190,8 +191,8 @@ package final class MemoryEventStore: EventStore {
         state.withLockedValue { $0.requests.begin(step, mark: mark, opening: opening, maximumRequests: maximumRequests) }
     }
 
-    package func note(_ notes: [Int: [UInt8]], forgettingStepsFrom number: Int?, of request: RequestKey) throws(EventLogError) {
-        state.withLockedValue { $0.requests.note(notes, forgettingStepsFrom: number, of: request) }
+    package func note(_ notes: [Int: [UInt8]], forgetting steps: [Int], of request: RequestKey) throws(EventLogError) {
+        state.withLockedValue { $0.requests.note(notes, forgetting: steps, of: request) }
     }
 
     package func forgetRequests(begunBefore seconds: Int, limit: Int) throws(EventLogError) -> Bool {

@@ -38,7 +38,7 @@ package struct RecordedStep: Sendable, Equatable {
     package let mark: String
     /// The seq of the event that confirmed or refused it, stored in that event's own transaction.
     package var answerSeq: Int?
-    /// What no event tells; means what its writer means by it.
+    /// What no event tells; means what its writer means by it. Empty: see ``SettledSteps/accepted``.
     package var note: [UInt8]?
 
     package init(number: Int, mark: String, answerSeq: Int? = nil, note: [UInt8]? = nil) {
@@ -47,4 +47,18 @@ package struct RecordedStep: Sendable, Equatable {
         self.answerSeq = answerSeq
         self.note = note
     }
+}
+
+/// What became of steps that no event answers, as the session knows it, whoever still waits.
+package struct SettledSteps: Sendable, Equatable {
+    /// They were begun and will never be sent: as if they had not been begun.
+    package var freed: [StepID] = []
+    /// They were sent, and the server never answers such.
+    package var accepted: [StepID] = []
+
+    package init(freed: [StepID] = [], accepted: [StepID] = []) {
+        (self.freed, self.accepted) = (freed, accepted)
+    }
+
+    package var isEmpty: Bool { freed.isEmpty && accepted.isEmpty }
 }

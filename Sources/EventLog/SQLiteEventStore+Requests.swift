@@ -28,8 +28,19 @@ extension SQLiteEventStore {
         ).execute(arguments: [seq, Data(step.request.digest), step.number])
     }
 
+    func settle(_ steps: SettledSteps, _ db: Database) throws {
+        let place = "WHERE request = (SELECT key FROM request WHERE digest = ?) AND number = ? AND answer_seq IS NULL"
+        for (steps, change) in [
+            (steps.freed, "DELETE FROM request_step"), (steps.accepted, "UPDATE request_step SET note = x''"),
+        ] {
+            for step in steps {
+                try db.cachedStatement(sql: "\(change) \(place)").execute(arguments: [Data(step.request.digest), step.number])
+            }
+        }
+    }
+
     package func note(
-        _ notes: [Int: [UInt8]], forgettingStepsFrom number: Int?, of request: RequestKey
+        _ notes: [Int: [UInt8]], forgetting steps: [Int], of request: RequestKey
     ) throws(EventLogError) {
         try write { db in
             guard let key = try Self.key(of: request, db) else { return }
@@ -37,9 +48,12 @@ extension SQLiteEventStore {
                 try db.execute(
                     sql: "UPDATE request_step SET note = ? WHERE request = ? AND number = ?", arguments: [Data(note), key, step])
             }
-            guard let number else { return }
-            try db.execute(sql: "DELETE FROM request_step WHERE request = ? AND number >= ?", arguments: [key, number])
-            if number == 0 { try db.execute(sql: "DELETE FROM request WHERE key = ?", arguments: [key]) }
+            for step in steps {
+                try db.execute(sql: "DELETE FROM request_step WHERE request = ? AND number = ?", arguments: [key, step])
+            }
+            try db.execute(
+                sql: "DELETE FROM request WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM request_step WHERE request = ?1)",
+                arguments: [key])
         }
     }
 

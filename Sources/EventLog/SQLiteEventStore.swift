@@ -174,6 +174,7 @@ package final class SQLiteEventStore: EventStore {
                 if let event = write.event {
                     for step in write.answeredSteps { try answer(step, seq: event.seq, db) }
                 }
+                try settle(write.settledSteps, db)
             }
         }
     }

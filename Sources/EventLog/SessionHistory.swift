@@ -131,7 +131,8 @@ package final class SessionHistory: Sendable {
                 QueuedEntry(
                     history: self, attempt: state.attempt,
                     write: StoreWrite(
-                        session: key, event: event, changes: entry.changes, answeredSteps: entry.answeredSteps, record: entry.record),
+                        session: key, event: event, changes: entry.changes, answeredSteps: entry.answeredSteps,
+                        settledSteps: entry.settledSteps, record: entry.record),
                     event: logged, bytes: bytes, released: entry.released))
         }
         switch queued {

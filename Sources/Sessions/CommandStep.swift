@@ -8,14 +8,17 @@ package struct CommandStep: Sendable {
     let mark: UInt64
     /// By an earlier request: it is not taken again, only told of.
     package let wasBegun: Bool
-    /// Its caller was told that it had been sent, or that there was nothing to do.
+    /// Its caller was told that it had been sent.
     let wasAccepted: Bool
+    /// There was nothing to do.
+    let wasNeedless: Bool
 
     /// - Parameter mark: from ``newMark()``.
-    package init(id: StepID, mark: String, wasBegun: Bool = false, wasAccepted: Bool = false) {
+    package init(id: StepID, mark: String, wasBegun: Bool = false, wasAccepted: Bool = false, wasNeedless: Bool = false) {
         self.id = id
         self.wasBegun = wasBegun
         self.wasAccepted = wasAccepted
+        self.wasNeedless = wasNeedless
         // Only a damaged store has another one, and then nothing is sent with it.
         self.mark = BridgeEventID.random(in: mark) ?? 0
     }

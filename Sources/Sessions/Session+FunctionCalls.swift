@@ -16,10 +16,20 @@ extension Session {
         call: String, with output: JSON, goingOn: Bool, by caller: Caller, as steps: [CommandStep] = []
     ) async throws(SessionError) -> (output: CommandReceipt, response: CommandReceipt?) {
         if let given = steps.first, given.wasBegun {
-            return (
-                try await receipt(of: output, begunAs: given),
-                goingOn ? try await receipt(of: Self.responseCreate, begunAs: steps[1]) : nil
-            )
+            let taken = try await receipt(of: output, begunAs: given)
+            guard goingOn else { return (taken, nil) }
+            guard !steps[1].wasBegun, case .confirmed = await taken.confirmed(within: .zero) else {
+                return (taken, try await receipt(of: Self.responseCreate, begunAs: steps[1]))
+            }
+            // Only the output was given.
+            try await admit()
+            adopt(caller)
+            guard let turn = machine.projection.turn(ofCall: call) else { return (taken, nil) }
+            let request = try request(for: turn, as: steps[1])
+            nextCommand += 1
+            let response = goOn(from: call, of: turn, with: request, as: steps[1])
+            act([])
+            return (taken, response)
         }
         try await admit()
         guard let turn = machine.projection.turn(ofCall: call) else {
@@ -34,22 +44,32 @@ extension Session {
             let prepared = try builder(for: steps.first).build(output, firstID: nextCommand, rejectIfActive: false)
             return (try take(prepared, as: steps.first, by: caller), nil)
         }
+        let request = try request(for: turn, as: steps.last)
+        let prepared = try builder(for: steps.first).build(output, firstID: nextCommand + 1, rejectIfActive: false)
+        let taken = try take(prepared, as: steps.first, by: caller)
+        return (taken, goOn(from: call, of: turn, with: request, as: steps.last))
+    }
+
+    /// Before the output is sent, so that nothing can be refused any more once it is.
+    private func request(for turn: String, as step: CommandStep?) throws(SessionError) -> CommandBuilder.Prepared {
         guard machine.turns.request(of: turn) != nil || machine.turns.waiting.count < ToolTurns.maximumWaiting else {
             throw SessionError(
                 .tooManyCommands, "\(ToolTurns.maximumWaiting) turns of this session already wait for outputs of their calls")
         }
-        // Before the output is sent, so that nothing can be refused any more once it is.
-        let request = try builder(for: steps.last).build(Self.responseCreate, firstID: nextCommand, rejectIfActive: false)
-        let prepared = try builder(for: steps.first).build(output, firstID: nextCommand + 1, rejectIfActive: false)
-        let taken = try take(prepared, as: steps.first, by: caller)
+        return try builder(for: step).build(Self.responseCreate, firstID: nextCommand, rejectIfActive: false)
+    }
+
+    private func goOn(
+        from call: String, of turn: String, with request: CommandBuilder.Prepared, as step: CommandStep?
+    ) -> CommandReceipt {
         let command = machine.turns.request(of: turn) ?? request.commands[0]
         var response = receipts[command.id] ?? receipt(for: request, as: nil)
-        let own = steps.last.map { [$0.id] } ?? []
+        let own = step.map { [$0.id] } ?? []
         response.steps += own
         receipts[command.id] = response
         machine.turns.add(call, to: turn, request: command)
         response.steps = own
-        return (taken, response)
+        return response
     }
 
     private static let responseCreate: JSON = {

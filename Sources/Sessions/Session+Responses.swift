@@ -21,7 +21,7 @@ package struct Interruption: Sendable {
 extension Session {
     /// Asks for a response, now or when its turn comes, and adds what it is to answer right before.
     ///
-    /// Nobody has to wait: once taken it goes its way, until the session is closed or it is taken back by ``withdraw(_:)``. Responses
+    /// Nobody has to wait: once taken it goes its way, until the session is closed or it is taken back by ``withdraw(_:because:)``. Responses
     /// outside of the conversation run beside all others and wait for nobody.
     /// - Parameters:
     ///   - response: a `response.create`, in upstream's dialect.
@@ -57,6 +57,11 @@ extension Session {
         receipts.first { $0.value.eventID == receipt.eventID }.map { machine.responses.holds($0.key) } ?? false
     }
 
+    /// Whether a response has not been asked for since upstream has not yet said that it took the item before it.
+    package func waitsForItem(_ receipt: CommandReceipt) -> Bool {
+        receipts.first { $0.value.eventID == receipt.eventID }.map { machine.responses.adding?.id == $0.key } ?? false
+    }
+
     /// Stops the response in progress, if there is one, and then cuts what it said at what was heard.
     ///
     /// Both are carried out whoever waits. Doing it again, or too late, changes nothing.
@@ -71,7 +76,8 @@ extension Session {
         if steps.first?.wasBegun == true {
             return Interruption(
                 cancel: try await receipt(of: .responseCancel, begunAs: steps[0]),
-                cut: playedMilliseconds == nil ? nil : try await receipt(of: .conversationItemTruncate, begunAs: steps[1]))
+                // One that was not begun, or is not any more, was needless.
+                cut: steps.count == 2 && steps[1].wasBegun ? try await receipt(of: .conversationItemTruncate, begunAs: steps[1]) : nil)
         }
         try await admit()
         if let itemID { try machine.refuseCut(of: itemID) }

@@ -42,12 +42,9 @@ extension Session {
 
     /// The same of a command that the bridge made; nil if there was nothing to do.
     func receipt(of name: ClientEventName, begunAs step: CommandStep) async throws(SessionError) -> CommandReceipt? {
-        let event = JSON.parse(written: JSONValue.object([("type", .string(name.rawValue))]).bytes)
-        let receipt = try await receipt(of: event, begunAs: step)
-        guard step.wasAccepted, case .failed(let error) = await receipt.confirmed(within: .zero), error.code == .outcomeUnknown else {
-            return receipt
-        }
-        return nil
+        guard !step.wasNeedless else { return nil }
+        return try await receipt(
+            of: JSON.parse(written: JSONValue.object([("type", .string(name.rawValue))]).bytes), begunAs: step)
     }
 
     /// The same of a response and what it was to answer.

@@ -102,13 +102,3 @@ extension BridgeEvent {
         }
     }
 }
-
-extension SessionError.Code {
-    /// It may be another word in a moment, without anybody's doing.
-    fileprivate var passes: Bool {
-        switch self {
-        case .tooManyCommands, .storeUnavailable, .upstreamLost, .upstreamTimeout, .upstreamUnavailable, .upstreamRefused: true
-        default: false
-        }
-    }
-}

@@ -171,12 +171,13 @@ package actor Session {
     }
 
     /// Takes back a command that still waits for a connection or for its turn, since its caller waits no longer.
+    /// - Parameter error: how it has failed.
     /// - Returns: false if upstream was sent it, or it was answered.
-    package func withdraw(_ receipt: CommandReceipt) -> Bool {
+    package func withdraw(_ receipt: CommandReceipt, because error: SessionError) -> Bool {
         guard let id = receipts.first(where: { $0.value.eventID == receipt.eventID })?.key,
-            let actions = machine.withdraw(id, at: Self.now)
+            let actions = machine.withdraw(id, because: error, at: Self.now)
         else { return false }
-        receipts[id] = nil
+        fail([id], error)
         act(actions)
         return true
     }
@@ -347,13 +348,9 @@ package actor Session {
             case .send(let id, let outgoing): links[id]?.send(outgoing)
             case .append(let append): enqueue(append)
             case .accept(let commands):
-                for id in commands {
-                    if let receipt = receipts[id] { settle(id, receipt, .accepted) }
-                }
+                accept(commands)
             case .fail(let commands, let error):
-                for id in commands {
-                    if let receipt = receipts[id] { settle(id, receipt, .failed(error)) }
-                }
+                fail(commands, error)
             }
         }
         let next = machine.continueTurns(at: Self.now)
@@ -408,6 +405,32 @@ package actor Session {
         alarm = nil
         guard !isBroken, !isRetired else { return }
         act(machine.tick(at: Self.now))
+    }
+
+    private func fail(_ commands: [CommandID], _ error: SessionError) {
+        var freed: [StepID] = []
+        for id in commands {
+            guard let receipt = receipts[id] else { continue }
+            // Whoever gave the command may be gone; a repetition is to be carried out.
+            if !receipt.wasSent { freed += receipt.steps }
+            settle(id, receipt, .failed(error))
+        }
+        note(SettledSteps(freed: freed))
+    }
+
+    private func accept(_ commands: [CommandID]) {
+        for id in commands {
+            guard let receipt = receipts[id] else { continue }
+            // A cut that there is no need for is not sent; audio will be, if it was not.
+            let isNeedless = receipt.type == ClientEventName.conversationItemTruncate.rawValue && !receipt.wasSent
+            note(isNeedless ? SettledSteps(freed: receipt.steps) : SettledSteps(accepted: receipt.steps))
+            settle(id, receipt, .accepted)
+        }
+    }
+
+    private func note(_ steps: SettledSteps) {
+        guard !steps.isEmpty else { return }
+        history.append(LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, settledSteps: steps))
     }
 
     func settle(_ id: CommandID, _ receipt: CommandReceipt, _ outcome: CommandOutcome) {

@@ -80,3 +80,13 @@ package struct SessionError: Error, Sendable, Equatable, CustomStringConvertible
             code, view.message(message, naming: path), param: param, upstream: upstream, retryAfterMilliseconds: retryAfterMilliseconds)
     }
 }
+
+extension SessionError.Code {
+    /// It may be another word in a moment, without anybody's doing.
+    package var passes: Bool {
+        switch self {
+        case .tooManyCommands, .storeUnavailable, .upstreamLost, .upstreamTimeout, .upstreamUnavailable, .upstreamRefused: true
+        default: false
+        }
+    }
+}

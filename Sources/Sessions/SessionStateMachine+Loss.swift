@@ -186,8 +186,9 @@ extension SessionStateMachine {
     private mutating func answerUnsent(_ error: SessionError) -> [Action] {
         let commands = queue.removeAll()
         for command in commands where command.sendings > 0 || command.kind == .audioAppend { queue.append(command) }
-        let unsent = commands.filter { $0.sendings == 0 && $0.kind != .audioAppend }.map(\.id)
-        return failed(unsent, error, wereSent: false) + failWaitingResponses(error)
+        let unsent = commands.filter { $0.sendings == 0 && $0.kind != .audioAppend }
+        let requests = unsent.compactMap { $0.answersCall.flatMap { turns.remove($0) } }
+        return failed((unsent + requests).map(\.id), error, wereSent: false) + failWaitingResponses(error)
     }
 
     /// Answers everything that waits.

@@ -153,7 +153,7 @@ extension SessionStateMachine {
     // MARK: Given up
 
     /// Takes back a command that upstream was not sent; nil if it may have been. What was planned on it goes too.
-    mutating func withdraw(_ id: CommandID, at now: Int) -> [Action]? {
+    mutating func withdraw(_ id: CommandID, because error: SessionError, at now: Int) -> [Action]? {
         var actions: [Action] = []
         if let planned = responses.removeWaiting(id) {
             actions = dropped(planned, removingItem: planned.isItemAdded)
@@ -161,9 +161,12 @@ extension SessionStateMachine {
             let isUnsent = queue.remove(item) { $0.sendings == 0 }
             actions = dropped(planned, removingItem: !isUnsent)
         } else {
+            let call = queue.all.first { $0.id == id }?.answersCall
             guard queue.remove(id, where: { $0.sendings == 0 }) else { return nil }
+            // Nobody goes on from an output that was not given, and nothing is cut behind what was not stopped.
+            if let call, let request = turns.remove(call) { actions.append(.fail([request.id], error)) }
             if let planned = responses.removeAsked(id) { actions = dropped(planned, removingItem: planned.isItemAdded) }
-            if let cut = cuts.removeValue(forKey: id) { actions.append(.accept([cut.id])) }
+            if let cut = cuts.removeValue(forKey: id) { actions.append(.fail([cut.id], error)) }
         }
         return actions + flush(at: now)
     }

@@ -74,8 +74,8 @@ final class InterceptedStore: EventStore {
     func begin(_ step: StepID, mark: String, opening: RecordedRequest?, maximumRequests: Int) throws(EventLogError) -> Bool {
         try base.begin(step, mark: mark, opening: opening, maximumRequests: maximumRequests)
     }
-    func note(_ notes: [Int: [UInt8]], forgettingStepsFrom number: Int?, of request: RequestKey) throws(EventLogError) {
-        try base.note(notes, forgettingStepsFrom: number, of: request)
+    func note(_ notes: [Int: [UInt8]], forgetting steps: [Int], of request: RequestKey) throws(EventLogError) {
+        try base.note(notes, forgetting: steps, of: request)
     }
     func forgetRequests(begunBefore seconds: Int, limit: Int) throws(EventLogError) -> Bool {
         try base.forgetRequests(begunBefore: seconds, limit: limit)

@@ -55,9 +55,9 @@ struct RecordedRequestsTests {
         let log = EventLog.make(try kind.makeStore())
         #expect(try await log.begin(Self.step(0), mark: "a", opening: [1]))
         #expect(try await log.begin(Self.step(1), mark: "b", opening: nil))
-        try await log.note([0: [1]], forgettingStepsFrom: 1, of: Self.key)
+        try await log.note([0: [1]], forgetting: [1], of: Self.key)
         #expect(try await log.request(Self.key)?.steps == [RecordedStep(number: 0, mark: "a", note: [1])])
-        try await log.note([:], forgettingStepsFrom: 0, of: Self.key)
+        try await log.note([:], forgetting: [0], of: Self.key)
         #expect(try await log.request(Self.key) == nil)
         // What is not there takes no step, and no answer.
         #expect(try await !log.begin(Self.step(1), mark: "c", opening: nil))
@@ -99,6 +99,26 @@ struct RecordedRequestsTests {
         await log.close()
     }
 
+    /// What the session knows of a step that no event answers.
+    @Test(arguments: StoreKind.allCases)
+    func stepsAreSettledByTheirSessionUnlessTheyAreAnswered(_ kind: StoreKind) async throws {
+        let log = EventLog.make(try kind.makeStore())
+        let history = try await log.createSession(.named("s"))
+        for number in 0..<4 {
+            #expect(try await log.begin(Self.step(number), mark: "\(number)", opening: number == 0 ? [1] : nil))
+        }
+        history.append(
+            LogEntry(seq: 1, frame: Array("{}".utf8), createdAtMilliseconds: 1, answeredSteps: [Self.step(2), Self.step(3)]))
+        let settled = SettledSteps(freed: [Self.step(0), Self.step(2)], accepted: [Self.step(1), Self.step(3)])
+        history.append(LogEntry(seq: nil, frame: [], createdAtMilliseconds: 1, settledSteps: settled))
+        #expect(
+            try await log.request(Self.key)?.steps == [
+                RecordedStep(number: 1, mark: "1", note: []), RecordedStep(number: 2, mark: "2", answerSeq: 1),
+                RecordedStep(number: 3, mark: "3", answerSeq: 1),
+            ])
+        await log.close()
+    }
+
     @Test(arguments: StoreKind.allCases)
     func noMoreThanSoManyAreRemembered(_ kind: StoreKind) async throws {
         let log = EventLog.make(try kind.makeStore()) { $0.maximumKeptRequests = 2 }
@@ -109,7 +129,7 @@ struct RecordedRequestsTests {
         #expect(try await log.request(third) == nil)
         // Those that are remembered go on.
         #expect(try await log.begin(Self.step(1), mark: "d", opening: nil))
-        try await log.note([:], forgettingStepsFrom: 0, of: Self.other)
+        try await log.note([:], forgetting: [0], of: Self.other)
         #expect(try await log.begin(Self.step(0, of: third), mark: "c", opening: [1]))
         await log.close()
     }

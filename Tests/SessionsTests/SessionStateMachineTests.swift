@@ -71,7 +71,7 @@ struct MachineDriver {
     }
 
     mutating func withdraw(_ id: CommandID) -> Bool {
-        guard let actions = machine.withdraw(id, at: now) else { return false }
+        guard let actions = machine.withdraw(id, because: SessionError(.upstreamUnavailable, "taken back"), at: now) else { return false }
         act(actions)
         return true
     }

@@ -15,14 +15,14 @@ import Upstream
             let connection = try await upstream.nextConnection()
             let sent = try await fixture.submit(session, #"{"type":"input_audio_buffer.clear"}"#)
             _ = try await connection.nextSent()
-            #expect(await session.withdraw(sent) == false)
+            #expect(await session.withdraw(sent, because: SessionError(.upstreamUnavailable, "taken back")) == false)
             connection.end(UpstreamEnd(.lost))
             #expect(await sent.confirmed(within: .milliseconds(50))?.event == nil)
             // Upstream had it once, so it may have been carried out.
-            #expect(await session.withdraw(sent) == false)
+            #expect(await session.withdraw(sent, because: SessionError(.upstreamUnavailable, "taken back")) == false)
             let waiting = try await fixture.submit(session, #"{"type":"response.create"}"#)
-            #expect(await session.withdraw(waiting))
-            #expect(await session.withdraw(waiting) == false)
+            #expect(await session.withdraw(waiting, because: SessionError(.upstreamUnavailable, "taken back")))
+            #expect(await session.withdraw(waiting, because: SessionError(.upstreamUnavailable, "taken back")) == false)
             // Its place is free again.
             let next = try await fixture.session(session, takes: #"{"type":"response.create"}"#)
             #expect(next)

@@ -13,6 +13,8 @@ final class IdempotentRequest: Sendable {
     enum Note: Equatable, Sendable {
         /// Its caller was told that it was done, or sent.
         case accepted
+        /// There was nothing to do, and will not be.
+        case needless
         /// It was not done.
         case refused(SessionError)
     }
@@ -29,14 +31,22 @@ final class IdempotentRequest: Sendable {
         var notes: [Int: Note] = [:]
         /// Done, and then done away with.
         var undone: Set<Int> = []
+        /// Begun now, and not sent for a reason that passes.
+        var unsent: Set<Int> = []
 
-        func isRefused(_ step: Int) -> Bool {
-            if case .refused = notes[step] { true } else { false }
+        /// One more than the last step that was begun, now or before.
+        var end: Int { max(next, recorded.map { $0.number + 1 }.max() ?? 0) }
+
+        /// Nothing is left of it, as far as this request knows: of a step that was begun before only if it was walked to and found so.
+        func isVoid(_ step: Int) -> Bool {
+            guard step < next else { return false }
+            if undone.contains(step) || unsent.contains(step) { return true }
+            if case .refused = notes[step] { return true }
+            return false
         }
-
-        /// Nothing is left of it.
-        var isVoid: Bool { (0..<next).allSatisfy { isRefused($0) || undone.contains($0) } }
     }
+
+    static let exhausted = "idempotency_keys_exhausted"
 
     private let key: IdempotencyKey
     private let log: EventLog
@@ -53,7 +63,7 @@ final class IdempotentRequest: Sendable {
     var isRepetition: Bool { state.withLockedValue { !$0.recorded.isEmpty } }
 
     /// Nothing was done that was not done before.
-    var isReplay: Bool { state.withLockedValue { !$0.recorded.isEmpty && $0.begun == 0 } }
+    var isReplay: Bool { state.withLockedValue { !$0.recorded.isEmpty && $0.begun == 0 && $0.next == $0.end } }
 
     /// The next step in the handler's order. A new one is committed when this returns: it must not be begun before.
     /// - Parameter mark: what a new step can be recognised by.
@@ -67,7 +77,7 @@ final class IdempotentRequest: Sendable {
         if let step { return .begun(id, mark: step.mark, step.note.flatMap(Note.init)) }
         guard try await log.begin(id, mark: mark, opening: isRepetition || number > 0 ? nil : key.fingerprint) else {
             throw APIError(
-                .tooManyRequests, code: "idempotency_keys_exhausted",
+                .tooManyRequests, code: Self.exhausted,
                 "As many keys of the last hours are kept as may be; try again later, or send the request without one.",
                 retry: .after(seconds: 60))
         }
@@ -88,9 +98,14 @@ final class IdempotentRequest: Sendable {
         }
     }
 
-    /// A later step than this one was begun before.
-    func wentOn(after step: StepID) -> Bool {
-        state.withLockedValue { state in state.recorded.contains { $0.number > step.number } }
+    /// How many steps were begun before.
+    var recordedSteps: Int { state.withLockedValue { $0.recorded.count } }
+
+    /// They could not be sent, and may be by a repetition.
+    func unsent(_ steps: [StepID]) {
+        state.withLockedValue { state in
+            for step in steps { state.unsent.insert(step.number) }
+        }
     }
 
     /// Nothing is left of what was done so far, or will be if the request fails.
@@ -107,24 +122,34 @@ final class IdempotentRequest: Sendable {
 
     /// Commits what no event told, before the answer leaves.
     ///
-    /// A request that failed and of which nothing was done, or nothing is left, is forgotten: a repetition is carried out.
+    /// Steps that could not be sent are forgotten, so that a repetition carries them out; of a request that failed, or of which nothing was
+    /// done at all, also the last ones that were refused here, or of which nothing is left.
     /// - Throws: `.unavailable`; nothing may be answered then that a repetition would not be.
     func finish(hasFailed: Bool) async throws(EventLogError) {
-        let (notes, kept) = state.withLockedValue { state in
-            var kept = hasFailed && state.isVoid ? 0 : state.next
-            while hasFailed, kept > 0, state.isRefused(kept - 1) { kept -= 1 }
-            return (state.notes.filter { $0.key < kept }, kept < state.next ? kept : nil)
+        let (notes, forgotten) = state.withLockedValue { state in
+            let isNothing = (0..<state.end).allSatisfy { state.isVoid($0) }
+            var kept = state.end
+            while hasFailed || isNothing, kept > 0, state.isVoid(kept - 1) { kept -= 1 }
+            let forgotten = state.unsent.union(kept..<state.end)
+            return (state.notes.filter { !forgotten.contains($0.key) }, forgotten.sorted())
         }
-        guard !notes.isEmpty || kept != nil else { return }
-        try await log.note(notes.mapValues(\.bytes), forgettingStepsFrom: kept, of: key.request)
+        guard !notes.isEmpty || !forgotten.isEmpty else { return }
+        try await log.note(notes.mapValues(\.bytes), forgetting: forgotten, of: key.request)
     }
 }
 
 extension IdempotentRequest.Note {
     /// As it is stored.
     fileprivate var bytes: [UInt8] {
-        guard case .refused(let error) = self else { return [] }
-        return JSONValue.object([
+        switch self {
+        case .accepted: []
+        case .needless: Array("null".utf8)
+        case .refused(let error): Self.bytes(of: error)
+        }
+    }
+
+    private static func bytes(of error: SessionError) -> [UInt8] {
+        JSONValue.object([
             ("code", .string(error.code.rawValue)), ("message", .string(error.message)), ("param", .string(orNull: error.param)),
         ]).bytes
     }
@@ -134,7 +159,12 @@ extension IdempotentRequest.Note {
             self = .accepted
             return
         }
-        guard let json = try? JSON.parse(bytes), let code = json["code"]?.string.flatMap(SessionError.Code.init) else { return nil }
+        guard let json = try? JSON.parse(bytes) else { return nil }
+        if json.isNull {
+            self = .needless
+            return
+        }
+        guard let code = json["code"]?.string.flatMap(SessionError.Code.init) else { return nil }
         self = .refused(SessionError(code, json["message"]?.string ?? "", param: json["param"]?.string))
     }
 }

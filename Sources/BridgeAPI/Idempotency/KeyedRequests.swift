@@ -22,7 +22,9 @@ final class KeyedRequests: Sendable {
         call.body.keep(body)
         try enter(key)
         defer { running.withLockedValue { $0[key.request] = nil } }
-        let recorded = try await log.request(key.request)
+        var recorded = try await log.request(key.request)
+        // None of its steps was ever sent.
+        if recorded?.steps.isEmpty == true { recorded = nil }
         if let recorded, recorded.fingerprint != key.fingerprint { throw Self.reused }
         let request = IdempotentRequest(key, recorded: recorded, log: log)
         var call = call

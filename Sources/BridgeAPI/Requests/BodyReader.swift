@@ -37,6 +37,7 @@ final class BodyReader: Sendable {
     private let limitBytes: Int
     private let takenBytes = NIOLockedValueBox(0)
     private let kept = NIOLockedValueBox<[UInt8]?>(nil)
+    private let wasKept = NIOLockedValueBox(false)
 
     init(limitBytes: Int, budget: BodyBudget, body: RequestBody) {
         self.limitBytes = limitBytes
@@ -50,14 +51,15 @@ final class BodyReader: Sendable {
 
     /// What has arrived since the last call; nil at the end. Not counted against the budget: for what is passed on as it comes.
     func next() async throws(RequestBodyError) -> [UInt8]? {
-        if let whole = kept.withLockedValue({ $0.take() }) { return whole }
+        if wasKept.withLockedValue({ $0 }) { return kept.withLockedValue { $0.take() } }
         return try await body.next()
     }
 
     /// The whole body. To be called once, or again after ``keep(_:)``.
     /// - Parameter beginning: what was read of it by ``next()``.
     func collect(after beginning: [UInt8] = []) async throws -> [UInt8] {
-        if let whole = kept.withLockedValue({ $0.take() }) { return beginning + whole }
+        // Counted already.
+        if wasKept.withLockedValue({ $0 }) { return beginning + (kept.withLockedValue { $0.take() } ?? []) }
         var whole = beginning
         guard whole.count <= limitBytes else { throw RequestBodyError.tooLarge(limitBytes: limitBytes) }
         try take(whole.count)
@@ -73,6 +75,7 @@ final class BodyReader: Sendable {
     /// Puts back what was collected, for the next one to ask.
     func keep(_ whole: [UInt8]) {
         kept.withLockedValue { $0 = whole }
+        wasKept.withLockedValue { $0 = true }
     }
 
     private func take(_ bytes: Int) throws(APIError) {

@@ -20,7 +20,7 @@ enum ClientEventRoutes {
             in: try await call.body.collect(), isLines: call.head.headers["content-type"].map { ContentType($0).isLines } ?? false)
         if events.isAlone, let event = events.list.first { return try await sendAlone(event, commands) }
         var taken: [Taken] = []
-        for event in events.list { taken.append(await take(event, commands)) }
+        for event in events.list { taken.append(try await take(event, commands)) }
         // One wait for all of them, from here on.
         let deadline = ContinuousClock.now + call.prefer.limit(default: Commands.defaultWait)
         var receipts: [JSONValue] = []
@@ -41,9 +41,14 @@ enum ClientEventRoutes {
         .json(["object": "list", "data": .array(receipts)], status: status)
     }
 
-    private static func take(_ event: JSON, _ commands: Commands) async -> Taken {
+    /// - Throws: with an `Idempotency-Key`, that the event cannot be remembered: then none behind it may be sent either.
+    private static func take(_ event: JSON, _ commands: Commands) async throws -> Taken {
         do {
             return .receipt(try await commands.submit(event))
+        } catch let error as EventLogError {
+            throw error
+        } catch let error as APIError where error.code == IdempotentRequest.exhausted {
+            throw error
         } catch {
             let refusal =
                 ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer)

@@ -81,18 +81,18 @@ struct Commands: Sendable {
     /// - Parameter output: the `conversation.item.create`, in the caller's dialect.
     func answer(call id: String, with output: JSON, goingOn: Bool) async throws -> (output: CommandReceipt, response: CommandReceipt?) {
         let event = ClientEventTranslation(output, from: view).event
-        return try await once(ClientEventName.conversationItemCreate.rawValue, steps: 2) { steps throws(SessionError) in
+        return try await once(ClientEventName.conversationItemCreate.rawValue, steps: goingOn ? 2 : 1) { steps throws(SessionError) in
             try await session.answer(call: id, with: event, goingOn: goingOn, by: submitter, as: steps)
         }
     }
 
     func interrupt(playedMilliseconds: Int?, itemID: String?) async throws -> Interruption {
-        try await once(ClientEventName.responseCancel.rawValue, steps: 2) { steps throws(SessionError) in
+        try await once(ClientEventName.responseCancel.rawValue, steps: playedMilliseconds == nil ? 1 : 2) { steps throws(SessionError) in
             let interruption = try await session.interrupt(
                 playedMilliseconds: playedMilliseconds, itemID: itemID, by: submitter, as: steps)
             // Nothing was stopped, and nothing will be by a repetition.
-            if interruption.cancel == nil, let step = steps.first { call.once?.note(.accepted, of: step.id) }
-            if interruption.cut == nil, let step = steps.last { call.once?.note(.accepted, of: step.id) }
+            if interruption.cancel == nil, let step = steps.first { call.once?.note(.needless, of: step.id) }
+            if interruption.cut == nil, steps.count == 2 { call.once?.note(.needless, of: steps[1].id) }
             return interruption
         }
     }
@@ -105,10 +105,18 @@ struct Commands: Sendable {
         var steps: [CommandStep] = []
         do {
             if let request = call.once { for _ in 0..<count { steps.append(try await Self.nextStep(of: request)) } }
+        } catch {
+            // Of those before it nothing was sent either.
+            call.once?.undone(steps.filter { !$0.wasBegun }.map(\.id))
+            throw error
+        }
+        do throws(SessionError) {
             return try await take(steps)
         } catch {
             api.metrics.command(type, .refused)
-            if let error = error as? SessionError { for step in steps { call.once?.note(.refused(error), of: step.id) } }
+            // What was begun before may have been carried out, whatever keeps it from being told of now.
+            let begun = steps.filter { !$0.wasBegun }.map(\.id)
+            if error.code.passes { call.once?.unsent(begun) } else { for step in begun { call.once?.note(.refused(error), of: step) } }
             throw error
         }
     }
@@ -117,7 +125,8 @@ struct Commands: Sendable {
     private static func nextStep(of request: IdempotentRequest) async throws -> CommandStep {
         switch try await request.next(mark: CommandStep.newMark()) {
         case .begun(_, _, .refused(let error)): throw error
-        case .begun(let id, let mark, let note): CommandStep(id: id, mark: mark, wasBegun: true, wasAccepted: note == .accepted)
+        case .begun(let id, let mark, let note):
+            CommandStep(id: id, mark: mark, wasBegun: true, wasAccepted: note == .accepted, wasNeedless: note == .needless)
         case .new(let id, let mark): CommandStep(id: id, mark: mark)
         }
     }
@@ -126,7 +135,7 @@ struct Commands: Sendable {
     func noted(_ outcome: CommandOutcome?, of receipt: CommandReceipt) -> CommandOutcome? {
         switch outcome {
         case .accepted: for step in receipt.steps { call.once?.note(.accepted, of: step) }
-        case .failed(let error) where !receipt.wasSent: for step in receipt.steps { call.once?.note(.refused(error), of: step) }
+        case .failed where !receipt.wasSent: call.once?.unsent(receipt.steps)
         case .confirmed, .failed, nil: break
         }
         return outcome
@@ -168,12 +177,15 @@ struct Commands: Sendable {
 
     /// What waits for a connection, or for its turn, when its caller's time is over is not sent later: the caller can ask again.
     private func withdraw(_ receipt: CommandReceipt) async throws(APIError) {
-        let isQueued = await session.isQueued(receipt)
-        guard await session.withdraw(receipt) else { return }
+        let (isQueued, isItemMissing) = await (session.isQueued(receipt), session.waitsForItem(receipt))
         let error =
-            isQueued
-            ? SessionError(.responseQueueTimeout, "the response's turn did not come in time; it was not asked for", param: "if_active")
-            : SessionError(.upstreamUnavailable, "no upstream connection could be had in time; nothing was sent")
+            isItemMissing
+            ? SessionError(
+                .upstreamUnavailable, "upstream did not take the item that the response is to answer in time; it was not asked for")
+            : isQueued
+                ? SessionError(.responseQueueTimeout, "the response's turn did not come in time; it was not asked for", param: "if_active")
+                : SessionError(.upstreamUnavailable, "no upstream connection could be had in time; nothing was sent")
+        guard await session.withdraw(receipt, because: error) else { return }
         _ = try read(.failed(error), receipt, orLate: nil)
     }
 

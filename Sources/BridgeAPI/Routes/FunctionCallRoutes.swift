@@ -27,9 +27,15 @@ enum FunctionCallRoutes {
         let began = ContinuousClock.now
         let given = try await commands.answer(
             call: id, with: ClientEventBody.make(.conversationItemCreate, [("item", item)]), goingOn: try fields.bool("respond") ?? true)
-        guard case .confirmed(let added, _) = try await commands.result(of: given.output, until: .confirmed) else {
-            return Commands.accepted(given.output)
+        let result: Commands.Result
+        do {
+            result = try await commands.result(of: given.output, until: .confirmed)
+        } catch {
+            // What goes on from it is given up with it.
+            if let response = given.response { _ = commands.noted(await response.confirmed(within: .zero), of: response) }
+            throw error
         }
+        guard case .confirmed(let added, _) = result else { return Commands.accepted(given.output) }
         var response = JSONValue.null
         var waitsFor: [String] = []
         if let receipt = given.response {
@@ -56,6 +62,9 @@ enum FunctionCallRoutes {
         case .confirmed(let created, _):
             let object = created.json["response"].map { Array($0.lexeme) } ?? Array("null".utf8)
             return (ResponseView.value(object, in: commands.view), [])
+        case .failed(let error) where error.code == .outcomeUnknown:
+            // The output is known to be there; who asked for the response after it, if anybody, is not.
+            return (.null, await commands.session.waitedFor(afterCall: call))
         case .failed(let error):
             var failure = commands.failure(error, of: receipt)
             failure.message += " The output is in the conversation; POST …/responses asks for the response again."

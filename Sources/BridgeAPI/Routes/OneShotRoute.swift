@@ -19,18 +19,18 @@ enum OneShotRoute {
         let events = (asked.items + [asked.firstItem].compactMap(\.self) + [asked.event]).map {
             ClientEventTranslation($0, from: view).event
         }
-        let session = try await SessionStep.session(call, api) {
+        let session = try await SessionStep.session(call, api, steps: asked.items.count + 2) {
             $0
         } make: { id in
             new.id = id
             return try await api.directory.createOneShot(new, submitting: events, isKept: call.once != nil, by: call.caller)
         }
-        // A session that was asked for nothing is nothing.
-        call.once?.undoneSoFar()
         var commands = Commands(api, call, of: session, in: view)
         commands.place = "response"
         do {
             for item in asked.items { _ = try await commands.perform(item) }
+            // A session that is asked for nothing is nothing.
+            call.once?.undoneSoFar()
             var response = try await ResponseRoutes.answer(to: asked, answering, commands)
             if response.headers["location"] == nil { response.headers.set("location", place(of: session)) }
             return response

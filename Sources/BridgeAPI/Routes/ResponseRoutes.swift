@@ -101,6 +101,7 @@ enum ResponseRoutes {
         guard var known = ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer), !mayStillRun(known) else {
             return error
         }
+        if known.message.last != "." { known.message += "." }
         switch await removal.confirmed(within: .seconds(Commands.defaultWait)) {
         case .accepted:
             await commands.undone(asked.response)
