@@ -380,7 +380,7 @@ package actor Session {
         act(machine.written(command.id, on: id, at: Self.now))
         guard let receipt = receipts[command.id] else { return }
         receipt.writtenPromise.fulfil(.accepted)
-        if !command.isAcknowledged { settle(command.id, receipt, .accepted) }
+        if !command.isAcknowledged { accept([command.id]) }
     }
 
     // MARK: Time

@@ -166,6 +166,58 @@ import Testing
         }
     }
 
+    /// An output that was given is given, whoever the response after it was asked for by.
+    @Test func killedBetweenTheOutputsOfOneTurn() async throws {
+        try await run([]) { bridge, curl, record in
+            let tools = ["get_weather", "get_time"].map { #"{"type":"function","name":"\#($0)","parameters":{"type":"object"}}"# }
+            let created = try await curl(
+                "POST", "/v1/sessions",
+                json: #"{"session":{"modalities":["text"],"turn_detection":null,"tools":[\#(tools.joined(separator: ","))]}}"#)
+            let session = "/v1/sessions/" + (try #require(try created.json()["id"]?.string))
+            _ = try await curl("POST", session + "/responses", json: #"{"input":"get weather and get time in Oslo"}"#)
+            let calls =
+                try await curl("GET", session + "/function_calls").json()["data"]?.elements.compactMap { $0["call_id"]?.string } ?? []
+            try #require(calls.count == 2)
+            func give(_ call: String) async throws -> Curl.Answer {
+                try await curl("POST", session + "/function_calls/\(call)/output", json: #"{"output":"1"}"#, headers: Self.key)
+            }
+            let first = try await give(calls[0])
+            #expect(first.status == 201)
+            try await bridge.kill()
+            try await bridge.start()
+            #expect(try await give(calls[0]).text == first.text)
+            let last = try await give(calls[1])
+            #expect(last.status == 201)
+            for (call, status) in [(calls[0], 201), (calls[1], 201)] {
+                let again = try await give(call)
+                #expect(again.status == status, "\(again.text)")
+                #expect(again.headers.lowercased().contains("idempotent-replayed: true"))
+            }
+            #expect(try record.frames("response.create").count == 2)
+        }
+    }
+
+    /// Audio is never confirmed; that it was sent is known all the same.
+    @Test func killedWhileSoundIsAnswered() async throws {
+        try await run(["--delta-delay", "200"]) { bridge, curl, record in
+            let session = try await create(curl)
+            let body = #"{"audio":"\#(String(repeating: "A", count: 64_000))"}"#
+            let path = session + "/input_audio?respond=true"
+            let cut = Task { try? await curl("POST", path, json: body, headers: Self.key + ["content-type: application/json"]) }
+            try await record.wait(for: "response.create")
+            let before = try await Self.commits(curl)
+            try await Self.poll("the response's beginning in the store") { try await Self.commits(curl) > before + 2 }
+            try await bridge.kill()
+            _ = await cut.value
+            try await bridge.start()
+            let again = try await curl("POST", path, json: body, headers: Self.key + ["content-type: application/json"])
+            #expect(again.status == 502, "\(again.text)")
+            #expect(try again.json()["error"]?["code"]?.string == "upstream_lost")
+            #expect(try record.frames("input_audio_buffer.append").count == 1)
+            #expect(try record.frames("response.create").count == 1)
+        }
+    }
+
     /// The same of a response without a session: the bridge's own is found again.
     @Test func killedWhileAResponseWithoutASessionRuns() async throws {
         try await run(["--delta-delay", "200"]) { bridge, curl, record in

@@ -1,6 +1,7 @@
 import EventLog
 import Foundation
 import HTTPServer
+import Logging
 import NIOConcurrencyHelpers
 import Realtime
 import Sessions
@@ -441,6 +442,168 @@ import Upstream
             #expect(third.text == answer.text)
             #expect(third.headers["idempotent-replayed"] == "true")
             #expect(server.pendingSent == [])
+        }
+    }
+
+    // MARK: What was never sent
+
+    /// As long as no connection is there, nothing goes anywhere.
+    private func withoutUpstream(_ body: (APIFixture, String, ScriptedUpstream) async throws -> Void) async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream, limits: SessionLimits()) { (bridge: APIFixture) async throws in
+            let session = "/v1/sessions/" + (try await bridge.newSession())
+            let server = try await upstream.nextConnection()
+            server.push(#"{"type":"response.created","response":{"id":"resp_1","status":"in_progress","output":[]}}"#)
+            let call = #"{"id":"item_c","type":"function_call","status":"completed","call_id":"c","name":"f","arguments":"{}"}"#
+            server.push(#"{"type":"response.output_item.added","response_id":"resp_1","output_index":0,"item":\#(call)}"#)
+            server.push(#"{"type":"conversation.item.created","item":\#(call)}"#)
+            server.push(#"{"type":"response.done","response":{"id":"resp_1","status":"completed","output":[\#(call)]}}"#)
+            _ = try await bridge.send("GET", session + "/events?until=response.done")
+            upstream.script(.stall)
+            server.end(UpstreamEnd(.lost))
+            _ = try await bridge.send("GET", session + "/events?until=bridge.upstream.disconnected")
+            try await body(bridge, session, upstream)
+        }
+    }
+
+    private static let unsentPosts = [
+        ("/items", #"{"text":"Hello"}"#), ("/responses", "{}"), ("/responses", #"{"input":"Hello"}"#),
+        ("/function_calls/c/output", #"{"output":"1"}"#), ("/function_calls/c/output", #"{"output":"1","respond":false}"#),
+        ("/events", #"{"type":"input_audio_buffer.clear"}"#),
+    ]
+
+    @Test(arguments: unsentPosts)
+    func whatCouldNotBeSentIsFree(path: String, body: String) async throws {
+        try await withoutUpstream { bridge, session, _ in
+            let headers: HTTPHeaders = ["idempotency-key": "k", "prefer": "wait=0"]
+            for _ in 0..<2 {
+                let refused = try await bridge.send("POST", session + path, body, headers: headers)
+                #expect(refused.status == 503, "\(refused.text)")
+                #expect(refused.headers["idempotent-replayed"] == nil)
+            }
+            let head = try APIFixture.head("POST", session + path, bodyBytes: body.utf8.count, headers: headers)
+            let kept = try #require(IdempotencyKey(head, by: Caller(owner: nil), body: Array(body.utf8)))
+            #expect(try await bridge.log.request(kept.request)?.steps ?? [] == [])
+        }
+    }
+
+    /// Nobody waits for the session's word any more: it keeps it.
+    @Test(arguments: unsentPosts)
+    func whatCouldNotBeSentIsFreeAlsoIfItsClientHasLeft(path: String, body: String) async throws {
+        try await withoutUpstream { bridge, session, _ in
+            let gone = Task { try await bridge.send("POST", session + path, body, headers: ["idempotency-key": "k"]) }
+            let head = try APIFixture.head("POST", session + path, bodyBytes: body.utf8.count, headers: ["idempotency-key": "k"])
+            let kept = try #require(IdempotencyKey(head, by: Caller(owner: nil), body: Array(body.utf8)))
+            while try await bridge.log.request(kept.request) == nil { await Task.yield() }
+            gone.cancel()
+            #expect(try await gone.value.status == 504)
+            // Whether or not it had reached the session by then.
+            _ = try await bridge.send("DELETE", session + "?keep=true")
+            let again = try await bridge.send("POST", session + path, body, headers: ["idempotency-key": "k"])
+            #expect(again.status == 410, "\(again.text)")
+        }
+    }
+
+    @Test func aListThatCouldNotBeSentIsFree() async throws {
+        try await withoutUpstream { bridge, session, upstream in
+            let body = #"[{"type":"input_audio_buffer.clear"},{"type":"conversation.item.delete","item_id":"item_c"}]"#
+            let headers: HTTPHeaders = ["idempotency-key": "k", "prefer": "wait=0"]
+            let first = try await bridge.send("POST", session + "/events", body, headers: headers)
+            #expect(first.status == 200)
+            _ = try await bridge.send("DELETE", session + "?keep=true")
+            let again = try await bridge.send("POST", session + "/events", body, headers: ["idempotency-key": "k"])
+            #expect(again.headers["idempotent-replayed"] == nil, "\(first.text) \(again.text)")
+            #expect(again.json?["data"]?.elements.allSatisfy { $0["error"]?["code"]?.string == "session_closed" } == true)
+        }
+    }
+
+    /// The item is on its way when the wait is over; then it is taken back.
+    @Test func aResponseWhoseItemCameTooLateIsFree() async throws {
+        try await scripted { bridge, session, server, _ in
+            let (path, body) = (session + "/responses", #"{"input":"Hello"}"#)
+            let headers: HTTPHeaders = ["idempotency-key": "k", "prefer": "wait=1"]
+            for _ in 0..<2 {
+                async let late = bridge.send("POST", path, body, headers: headers)
+                let item = try await server.nextSent()
+                let removal = try JSON.parse(try await server.nextSent())
+                try Self.confirm(item, on: server)
+                let id = try #require(removal["item_id"]?.string)
+                server.push(#"{"type":"conversation.item.deleted","event_id":"d","item_id":"\#(id)"}"#)
+                let answer = try await late
+                #expect(answer.status == 503)
+                #expect(answer.code == "upstream_unavailable")
+                #expect(
+                    answer.error?["message"]?.string?.hasSuffix(
+                        "it was not asked for. The item that was added for 'input' has been deleted again.") == true, "\(answer.text)")
+                #expect(answer.headers["idempotent-replayed"] == nil)
+            }
+        }
+    }
+
+    /// The stop is confirmed after the caller's time, and then there is nothing to cut.
+    @Test func anInterruptionThatTurnsOutToNeedNoCutIsRepeated() async throws {
+        try await scripted { bridge, session, server, _ in
+            server.push(#"{"type":"response.created","response":{"id":"resp_1","status":"in_progress","output":[]}}"#)
+            _ = try await bridge.send("GET", session + "/events?until=response.created")
+            let body = #"{"played_ms":200}"#
+            let late = try await bridge.send(
+                "POST", session + "/interrupt", body, headers: ["idempotency-key": "k", "prefer": "wait=0"])
+            #expect(late.status == 504)
+            #expect(try await server.nextSent().contains("response.cancel"))
+            server.push(#"{"type":"response.done","response":{"id":"resp_1","status":"cancelled","output":[]}}"#)
+            _ = try await bridge.send("GET", session + "/events?until=response.done")
+            let again = try await bridge.send("POST", session + "/interrupt", body, headers: ["idempotency-key": "k"])
+            #expect(again.status == 200, "\(again.text)")
+            #expect(again.json?["response"]?["status"]?.string == "cancelled")
+            #expect(again.json?["truncated"]?.isNull == true)
+            #expect(server.pendingSent == [])
+        }
+    }
+
+    // MARK: The bookkeeping
+
+    private func request(_ recorded: Int, _ body: (IdempotentRequest, EventLog, RequestKey) async throws -> Void) async throws {
+        let log = try EventLog.open(
+            EventLogConfiguration(storage: .memory), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let head = try APIFixture.head("POST", "/v1/sessions", headers: ["idempotency-key": "k"])
+        let key = try #require(IdempotencyKey(head, by: Caller(owner: nil), body: []))
+        for number in 0..<recorded {
+            let step = StepID(request: key.request, number: number)
+            #expect(try await log.begin(step, mark: "\(number)", opening: number == 0 ? key.fingerprint : nil))
+        }
+        try await body(IdempotentRequest(key, recorded: try await log.request(key.request), log: log), log, key.request)
+        await log.close()
+    }
+
+    @Test func whatWasBegunBeforeIsNotForgottenForAnErrorInFrontOfIt() async throws {
+        try await request(2) { request, log, key in
+            _ = try await request.next(mark: "new")
+            request.undoneSoFar()
+            try await request.finish(hasFailed: true)
+            #expect(request.isReplay == false)
+            #expect(try await log.request(key)?.steps.map(\.number) == [0, 1])
+        }
+    }
+
+    @Test func whatCouldNotBeSentBetweenOthersIsForgottenAlone() async throws {
+        try await request(0) { request, log, key in
+            var steps: [StepID] = []
+            for _ in 0..<3 { if case .new(let step, _) = try await request.next(mark: "m") { steps.append(step) } }
+            request.unsent([steps[1]])
+            request.note(.refused(SessionError(.invalidValue, "no")), of: steps[2])
+            try await request.finish(hasFailed: false)
+            #expect(try await log.request(key)?.steps.map(\.number) == [0, 2])
+        }
+    }
+
+    @Test func aRequestOfWhichNothingWasDoneIsForgottenWhateverItsAnswer() async throws {
+        try await request(0) { request, log, key in
+            var steps: [StepID] = []
+            for _ in 0..<2 { if case .new(let step, _) = try await request.next(mark: "m") { steps.append(step) } }
+            request.unsent([steps[0]])
+            request.note(.refused(SessionError(.invalidValue, "no")), of: steps[1])
+            try await request.finish(hasFailed: false)
+            #expect(try await log.request(key) == nil)
         }
     }
 
