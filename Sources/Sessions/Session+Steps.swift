@@ -23,7 +23,7 @@ extension Session {
         case (nil, _):
             if step.wasAccepted { receipt.writtenPromise.fulfil(.accepted) }
             if step.wasAccepted, Self.isNeverAnswered(type) { receipt.settle(.accepted) }
-            receipt.settle(.failed(Self.unknown(isAnswered: isAnswered)))
+            receipt.settle(.failed(Self.unknown(isAnswered: isAnswered, itemID: receipt.itemID)))
         case (let answer?, _) where answer.event.name == .error:
             receipt.settle(.refused(RealtimeError(answer.event.json["error"])), answer.event, answer.position, .success(()))
         case (let answer?, .responseCreate):
@@ -117,13 +117,13 @@ extension Session {
         return (event, logged.position)
     }
 
-    private static func unknown(isAnswered: Bool) -> SessionError {
+    private static func unknown(isAnswered: Bool, itemID: String? = nil) -> SessionError {
         SessionError(
             .outcomeUnknown,
             isAnswered
                 ? "an earlier request with this key was carried out, but its outcome is not kept any more"
-                : "an earlier request with this key was cut off, and may or may not have been carried out; it is not sent again. Look for "
-                    + "its event_id on the session's stream")
+                : "an earlier request with this key was cut off, and may or may not have been carried out; it is not sent again. See the "
+                    + (itemID.map { "session for the item '\($0)'" } ?? "session's items and responses"))
     }
 }
 

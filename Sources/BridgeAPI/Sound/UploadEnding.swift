@@ -54,7 +54,11 @@ struct UploadEnding {
         let detection = await commands.session.voiceDetection
         if detection != .off { try await listen(to: appended) }
         let found = try await item(detection)
-        guard let (item, isVoices) = found else { return .json(.object(members), status: 202) }
+        guard let (item, isVoices) = found else {
+            // Who does not wait wants it all the same.
+            if responds { _ = try await commands.submit(ClientEventBody.make(.responseCreate), rejectIfActive: true) }
+            return .json(.object(members), status: 202)
+        }
         members += [("item_id", .string(orNull: item.id)), ("previous_item_id", .string(orNull: item.previous))]
         guard responds else { return .json(.object(members)) }
         return try await respond(members, startedByVoice: isVoices && detection == .answers)

@@ -153,6 +153,17 @@ import Testing
         }
     }
 
+    @Test func whoDoesNotWaitIsAnsweredAllTheSame() async throws {
+        try await APIFixture.run { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession(Self.beta))"
+            let json = #"{"audio":"\#(String(decoding: Base64.encoded(Self.noise(48_000)[...]), as: UTF8.self))"}"#
+            let answer = try await bridge.send("POST", path + "/input_audio?respond=true", json, headers: ["prefer": "respond-async"])
+            #expect(answer.status == 202)
+            let events = try await bridge.send("GET", path + "/events?until=response.done")
+            #expect(events.text.contains(#""status":"completed""#))
+        }
+    }
+
     @Test func whatUpstreamRefusesOfTheEndSaysWhatWasAppended() async throws {
         try await APIFixture.run { bridge in
             let path = "/v1/sessions/\(try await bridge.newSession(Self.beta))/input_audio"
