@@ -188,6 +188,9 @@ enum StoreSchema {
                     CREATE INDEX session_one_shot ON session (ended_at) WHERE is_one_shot = 1 AND ended_at IS NOT NULL;
                     """)
         }
+        migrator.registerMigration("one-shots counted") { db in
+            try db.execute(sql: "CREATE INDEX session_one_shot_count ON session (is_one_shot) WHERE is_one_shot > 0")
+        }
         return migrator
     }
 }

@@ -82,7 +82,7 @@ package actor SessionDirectory {
         let source = try await source(of: new, for: caller)
         let upstream = try upstreams.route(
             upstream: new.upstream ?? (new.model == nil ? source?.record.upstreamName : nil), model: new.model ?? source?.record.model)
-        try await refuseOverLimits()
+        try await refuseOverLimits(isOneShot: false)
         let kind = SessionKind(new.configuration) ?? source?.record.kind ?? .realtime
         let update = new.configuration.map {
             ClientEventTranslation(
@@ -141,7 +141,7 @@ package actor SessionDirectory {
         let record = record(of: new, model: model, upstream: upstream, caller, isOneShot: true, isKept: isKept)
         let builder = CommandBuilder(machine: SessionStateMachine(new: record, profile: upstream.profile))
         for event in events { _ = try builder.build(event, firstID: 1, rejectIfActive: false) }
-        try await refuseOverLimits()
+        try await refuseOverLimits(isOneShot: true)
         creating += 1
         defer { creating -= 1 }
         let connection = try await connect(to: upstream, model: model, .realtime, caller)
@@ -242,13 +242,20 @@ package actor SessionDirectory {
         return false
     }
 
-    private func refuseOverLimits() async throws(SessionError) {
+    private func refuseOverLimits(isOneShot: Bool) async throws(SessionError) {
         let counts = try await reading { () async throws(EventLogError) in try await self.log.sessionCounts() }
         // A suspended session that connects again is not refused; only new ones are.
         if openLinks.count + creating >= limits.live {
             throw SessionError(.sessionLimit, "\(limits.live) sessions are live (setting --max-sessions); close one first")
         }
-        if counts.stored >= limits.kept {
+        if isOneShot, counts.oneShots >= limits.kept {
+            throw SessionError(
+                .sessionLimit,
+                "\(limits.kept) responses without a session are kept (setting --max-kept-sessions, which counts them apart from sessions); "
+                    + "wait until some are gone, 10 minutes after their end (with an Idempotency-Key as long as sessions are kept), or raise it"
+            )
+        }
+        if !isOneShot, counts.stored >= limits.kept {
             throw SessionError(.sessionLimit, "\(limits.kept) sessions are kept (setting --max-kept-sessions); delete some first")
         }
     }
