@@ -180,6 +180,9 @@ package actor SessionDirectory {
         guard let stored = try await reading({ () async throws(EventLogError) in try await self.log.storedSession(origin.session) }),
             caller.sees(owner: stored.record.owner)
         else { throw SessionError(.sessionNotFound, "there is no session '\(origin.session.prefix(64))'", param: "from") }
+        guard !stored.record.isOneShot else {
+            throw SessionError(.sessionIsOneShot, "that session was made for one response, and cannot be gone on from", param: "from")
+        }
         if let item = origin.upTo, !stored.items.contains(where: { $0.id == item && !$0.isDeleted }) {
             throw SessionError(.itemNotFound, "there is no item '\(item.prefix(64))' in that session", param: "up_to")
         }
