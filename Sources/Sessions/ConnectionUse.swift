@@ -38,7 +38,8 @@ struct ConnectionUse: Equatable, Sendable {
 
     private mutating func isOfTheResponse(_ event: ServerEvent?) -> Bool {
         guard let event, let name = event.name else { return false }
-        if name == .rateLimitsUpdated { return true }
+        // Beta servers say the one right behind `session.created`.
+        if name == .rateLimitsUpdated || name == .conversationCreated { return true }
         guard Self.plainEvents.contains(name), let id = event.responseID else { return false }
         if name == .responseCreated { responseID = responseID ?? id }
         guard id == responseID else { return false }

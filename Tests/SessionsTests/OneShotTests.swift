@@ -101,6 +101,7 @@ import Upstream
 
     @Test func whatAResponseConsistsOfLeavesNothing() throws {
         var driver = driver(UpstreamProfile(heartbeats: ["ping"], maximumSessionAge: nil))
+        driver.receive(#"{"type":"conversation.created","conversation":{"id":"conv_1"}}"#)
         try driver.ask(Self.ask)
         begin(&driver)
         for event in [
