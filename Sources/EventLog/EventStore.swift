@@ -92,7 +92,10 @@ package struct RemovablePrefix: Sendable {
 
 package struct SessionCounts: Sendable, Equatable {
     package let live: Int
+    /// Without those made for one response.
     package let stored: Int
+    /// Those, the ended ones included, until their rows go.
+    package let oneShots: Int
 }
 
 /// Keeps sessions, their events and their projections. Two stand: ``SQLiteEventStore`` and ``MemoryEventStore``.

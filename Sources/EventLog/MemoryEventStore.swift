@@ -282,7 +282,10 @@ package final class MemoryEventStore: EventStore {
 
     package func counts() async throws(EventLogError) -> SessionCounts {
         state.withLockedValue { state in
-            SessionCounts(live: state.sessions.values.count { !$0.record.status.hasEnded }, stored: state.sessions.count)
+            let oneShots = state.sessions.values.count { $0.record.isOneShot }
+            return SessionCounts(
+                live: state.sessions.values.count { !$0.record.status.hasEnded }, stored: state.sessions.count - oneShots,
+                oneShots: oneShots)
         }
     }
 

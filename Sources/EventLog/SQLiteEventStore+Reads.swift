@@ -151,9 +151,11 @@ extension SQLiteEventStore {
 
     package func counts() async throws(EventLogError) -> SessionCounts {
         try await read { db in
-            SessionCounts(
+            // Each by a small index, none by the rows.
+            let oneShots = try Int.fetchOne(db, sql: "SELECT count(*) FROM session WHERE is_one_shot > 0") ?? 0
+            return SessionCounts(
                 live: try Int.fetchOne(db, sql: "SELECT count(*) FROM session WHERE status NOT IN ('closed', 'failed')") ?? 0,
-                stored: try Int.fetchOne(db, sql: "SELECT count(*) FROM session") ?? 0)
+                stored: (try Int.fetchOne(db, sql: "SELECT count(*) FROM session") ?? 0) - oneShots, oneShots: oneShots)
         }
     }
 

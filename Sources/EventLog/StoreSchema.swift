@@ -196,6 +196,9 @@ enum StoreSchema {
                     CREATE INDEX session_owing ON session (key) WHERE owes_outputs = 1;
                     """)
         }
+        migrator.registerMigration("one-shots counted") { db in
+            try db.execute(sql: "CREATE INDEX session_one_shot_count ON session (is_one_shot) WHERE is_one_shot > 0")
+        }
         return migrator
     }
 }

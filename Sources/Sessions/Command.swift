@@ -29,6 +29,8 @@ struct Command: Equatable, Sendable {
     var configuration: [UInt8]? = nil
     /// With ``configuration``: the webhooks of its tools; nil if it names no tools.
     var webhooks: ToolWebhooks? = nil
+    /// A response outside of the conversation, with nothing of it going on behind its end.
+    var isPlainResponse = false
     /// The call that a `function_call_output` item answers.
     var answersCall: String? = nil
     /// The `item` object, if upstream does not give back what is in it (audio, images), to be kept once upstream has confirmed it.

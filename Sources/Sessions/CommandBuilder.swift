@@ -213,9 +213,11 @@ struct CommandBuilder {
         splice.set("event_id", of: event, to: JSONValue.string(eventID).bytes)
         splice.set("response", of: event, to: stamped)
         let name = ClientEventName.responseCreate.rawValue
-        return one(
+        var prepared = one(
             name, firstID, .responseCreate(token: token, isOutOfBand: isOutOfBand),
             ClientEvent(name: name, eventID: eventID, frame: splice.bytes))
+        prepared.commands[0].isPlainResponse = isOutOfBand && response.map(PlainResponse.isAsked) ?? false
+        return prepared
     }
 
     private func object(_ event: JSON, _ name: String) throws(SessionError) -> JSON {

@@ -214,6 +214,7 @@ package actor Session {
     private func change(_ body: (inout SessionStateMachine) -> Void) async throws(SessionError) {
         guard !isBroken, !isRetired else { throw SessionError(.storeUnavailable, "the change cannot be stored at the moment") }
         try machine.refuseIfEnded()
+        try machine.refuseChangeOfOneShot()
         body(&machine)
         arm()
         let stored = Promise<Bool>()
@@ -235,7 +236,8 @@ package actor Session {
     /// Says on the stream that an upload of audio ended before its end, for those who cannot be answered.
     /// - Parameter appendedBytes: of it that upstream was sent.
     package func inputAudioFailed(message: String, appendedBytes: Int) {
-        guard !isBroken, !isRetired, !machine.record.status.hasEnded else { return }
+        // One made for one response takes no audio at all, and its stream is another's.
+        guard !isBroken, !isRetired, !machine.record.status.hasEnded, !machine.record.isOneShot else { return }
         act(machine.logged(BridgeEvent.inputAudioFailed(message: message, appendedBytes: appendedBytes)))
     }
 

@@ -114,7 +114,7 @@ package actor SessionDirectory {
         let source = try await source(of: new, for: caller)
         let upstream = try upstreams.route(
             upstream: new.upstream ?? (new.model == nil ? source?.record.upstreamName : nil), model: new.model ?? source?.record.model)
-        try await refuseOverLimits()
+        try await refuseOverLimits(isOneShot: false)
         let kind = SessionKind(new.configuration) ?? source?.record.kind ?? .realtime
         let update = new.configuration.map {
             ClientEventTranslation(
@@ -174,7 +174,7 @@ package actor SessionDirectory {
         let record = record(of: new, model: model, upstream: upstream, caller, isOneShot: true, isKept: isKept)
         let builder = CommandBuilder(machine: SessionStateMachine(new: record, profile: upstream.profile))
         for event in events { _ = try builder.build(event, firstID: 1, rejectIfActive: false) }
-        try await refuseOverLimits()
+        try await refuseOverLimits(isOneShot: true)
         creating += 1
         defer { creating -= 1 }
         let connection = try await connect(to: upstream, model: model, .realtime, caller)
@@ -213,6 +213,9 @@ package actor SessionDirectory {
         guard let stored = try await reading({ () async throws(EventLogError) in try await self.log.storedSession(origin.session) }),
             caller.sees(owner: stored.record.owner)
         else { throw SessionError(.sessionNotFound, "there is no session '\(origin.session.prefix(64))'", param: "from") }
+        guard !stored.record.isOneShot else {
+            throw SessionError(.sessionIsOneShot, "that session was made for one response, and cannot be gone on from", param: "from")
+        }
         if let item = origin.upTo, !stored.items.contains(where: { $0.id == item && !$0.isDeleted }) {
             throw SessionError(.itemNotFound, "there is no item '\(item.prefix(64))' in that session", param: "up_to")
         }
@@ -275,13 +278,20 @@ package actor SessionDirectory {
         return false
     }
 
-    private func refuseOverLimits() async throws(SessionError) {
+    private func refuseOverLimits(isOneShot: Bool) async throws(SessionError) {
         let counts = try await reading { () async throws(EventLogError) in try await self.log.sessionCounts() }
         // A suspended session that connects again is not refused; only new ones are.
         if openLinks.count + creating >= limits.live {
             throw SessionError(.sessionLimit, "\(limits.live) sessions are live (setting --max-sessions); close one first")
         }
-        if counts.stored >= limits.kept {
+        if isOneShot, counts.oneShots >= limits.kept {
+            throw SessionError(
+                .sessionLimit,
+                "\(limits.kept) responses without a session are kept (setting --max-kept-sessions, which counts them apart from sessions); "
+                    + "wait until some are gone, 10 minutes after their end (with an Idempotency-Key as long as sessions are kept), or raise it"
+            )
+        }
+        if !isOneShot, counts.stored >= limits.kept {
             throw SessionError(.sessionLimit, "\(limits.kept) sessions are kept (setting --max-kept-sessions); delete some first")
         }
     }

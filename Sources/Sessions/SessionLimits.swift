@@ -2,7 +2,7 @@
 package struct SessionLimits: Sendable {
     /// Sessions with an upstream connection.
     package var live: Int
-    /// Sessions in the store, ended ones included.
+    /// Sessions in the store, ended ones included; as many again of those made for one response, which nobody sees.
     package var kept: Int
     /// How long a new session's configuration may take to be confirmed.
     package var configurationTime: Duration

@@ -146,6 +146,7 @@ extension SessionStateMachine {
         let event = ServerEvent(frame)
         if let event, profile.heartbeats.contains(event.type) { return [] }
         lastFrameAt = now
+        if oneShot != nil { use.heard(event, on: id) }
         if case .seeding(_, var seeding) = link {
             var actions: [Action] = []
             if origin != nil { actions += entered(frame, event, secrets) }

@@ -10,38 +10,18 @@ enum OneShot: Equatable, Sendable {
     case asked
 }
 
-/// What one upstream connection was sent, as far as whoever has it next could notice.
-struct ConnectionUse: Equatable, Sendable {
-    private(set) var link: LinkID = 0
-    private var outOfBandResponses = 0
-    /// Anything else: it may have left an item, a configuration, audio, or an answer that is still to come.
-    private var hasTraces = false
-
-    /// Everything that goes to a connection's socket is noted here first.
-    mutating func note(_ outgoing: SessionStateMachine.Outgoing, on id: LinkID) {
-        // Links rise: what went to an earlier one does not matter any more.
-        guard id >= link else { return }
-        if id > link { self = ConnectionUse(link: id) }
-        if case .command(let command) = outgoing, case .responseCreate(_, isOutOfBand: true) = command.kind {
-            outOfBandResponses += 1
-        } else {
-            hasTraces = true
-        }
-    }
-
-    /// Nothing went over it but the creation of one response outside of the conversation.
-    func isOneOutOfBandResponse(on id: LinkID) -> Bool { link == id && outOfBandResponses == 1 && !hasTraces }
-
-    private init(link: LinkID) { self.link = link }
-    init() {}
-}
-
 // A session that the bridge makes for one response and ends with it.
 extension SessionStateMachine {
     /// The one way to a connection's socket.
     mutating func sending(_ outgoing: Outgoing, on id: LinkID) -> Action {
         use.note(outgoing, on: id)
         return .send(id, outgoing)
+    }
+
+    /// Nobody looks after it, and it cannot be gone on with: there is nothing to set.
+    func refuseChangeOfOneShot() throws(SessionError) {
+        guard record.isOneShot else { return }
+        throw SessionError(.sessionIsOneShot, "this session was made for one response, and nothing of it can be changed")
     }
 
     func refuseUnlessOneShotTakes(_ command: Command) throws(SessionError) {
@@ -76,10 +56,11 @@ extension SessionStateMachine {
         return terminals(why: words) + answerAll(SessionError(.upstreamLost, words)) + close(reason: reason, at: now / 1_000)
     }
 
-    /// The open connection, if nothing but one response outside of the conversation was asked for on it, the server has said so too, made no
-    /// item of it, and has ended it with the event that came last.
+    /// The open connection, if one response outside of the conversation was asked for on it that leaves nothing, and the server has told of
+    /// that one as such, of nothing else, and has ended it with the event that came last.
     private var mayBeGivenBack: LinkID? {
-        guard case .open(let id) = link, profile.supportsOutOfBand, use.isOneOutOfBandResponse(on: id), unwritten.isEmpty, successor == nil,
+        guard case .open(let id) = link, profile.supportsOutOfBand, use.isOneResponseWithoutTraces(on: id), unwritten.isEmpty,
+            successor == nil,
             expiredAt == nil, projection.items.isEmpty, projection.responses.count == 1, let response = projection.responses.values.first,
             response.isOutOfBand, response.doneSeq == lastSeq, ["completed", "incomplete"].contains(response.status)
         else { return nil }

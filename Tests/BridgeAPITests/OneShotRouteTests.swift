@@ -132,17 +132,44 @@ import Upstream
                 ("POST", "/items", #"{"text":"x"}"#), ("POST", "/responses", #"{"input":"say x"}"#),
                 ("POST", "/responses", #"{"conversation":"none"}"#), ("POST", "/input_audio", #"{"audio":"AAAAAAAA"}"#),
                 ("PATCH", "", #"{"session":{"instructions":"x"}}"#), ("POST", "/input_audio/commit", "{}"),
+                ("PATCH", "", #"{"metadata":{"a":"b"}}"#), ("PATCH", "", #"{"dialect":"ga"}"#), ("PATCH", "", #"{"max_duration":1}"#),
+                ("PATCH", "", #"{"on_last_viewer_gone":"close"}"#), ("PATCH", "", #"{"idle_timeout":null}"#),
             ] {
                 let refused = try await bridge.send(method, session + path, body)
                 #expect(refused.status == 409 && refused.code == "session_is_one_shot", "\(method) \(path): \(refused.text)")
                 #expect(refused.headers["x-should-retry"] == "false")
             }
+            let upload = try await bridge.upload(
+                [UInt8](repeating: 0, count: 4_800), to: session + "/input_audio", headers: ["content-type": "audio/pcm"])
+            #expect(upload.status == 409 && upload.code == "session_is_one_shot", "\(upload.text)")
             let cancelled = try await bridge.send("POST", place + "/cancel")
             #expect(cancelled.status == 200 && cancelled.json?["status"]?.string == "cancelled")
             _ = try await bridge.closed(session)
             #expect(try await bridge.send("POST", session + "/items", #"{"text":"x"}"#).status == 410)
             #expect(try await bridge.send("POST", place + "/cancel").status == 410)
             #expect(try await bridge.send("GET", place).json?["status"]?.string == "cancelled")
+            let events = try await bridge.send("GET", session + "/events").events
+            #expect(events.last == "bridge.session.closed" && !events.contains("bridge.input_audio.failed"))
+        }
+    }
+
+    @Test func nobodyGoesOnFromIt() async throws {
+        try await APIFixture.run(deltaDelay: .milliseconds(20)) { bridge in
+            let begun = try await bridge.send("POST", Self.path, #"{"input":"count to 1000","modalities":["text"],"background":true}"#)
+            let session = try Self.session(begun)
+            func goOn(_ key: String? = nil) async throws -> APIAnswer {
+                try await bridge.send(
+                    "POST", "/v1/sessions", "{\"from\":\"\(session.split(separator: "/")[2])\"}",
+                    headers: key.map { ["authorization": "Bearer \($0)"] } ?? [:])
+            }
+            for _ in 0..<2 {
+                let refused = try await goOn()
+                #expect(
+                    refused.status == 409 && refused.code == "session_is_one_shot" && refused.json?["error"]?["param"]?.string == "from")
+                _ = try await bridge.send("POST", (begun.headers["location"] ?? "") + "/cancel")
+                _ = try await bridge.closed(session)
+            }
+            #expect(try await bridge.send("GET", "/v1/sessions").json?["data"]?.elements.isEmpty == true)
         }
     }
 
@@ -227,6 +254,65 @@ import Upstream
         }
     }
 
+    private static func items(_ number: Int) -> String {
+        let item = #"{"type":"message","role":"user","content":[]}"#
+        return "{\"upstream\":\"s\",\"modalities\":[\"text\"],\"input\":[\(Array(repeating: item, count: number).joined(separator: ","))]}"
+    }
+
+    @Test func soManyItemsAreGivenToItAndNoMore() async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream, others: [Self.speaches]) { bridge in
+            let refused = try await bridge.send("POST", Self.path, Self.items(257))
+            #expect(refused.status == 400 && refused.code == "too_many_events", "\(refused.text)")
+            #expect(refused.json?["error"]?["param"]?.string == "input" && refused.text.contains("256"))
+            #expect(upstream.connectedEndpoints.isEmpty)
+            async let asking = bridge.send("POST", Self.path, Self.items(256))
+            let server = try await upstream.nextConnection()
+            for _ in 0..<256 { try await server.confirmItem() }
+            try server.answer(try JSON.parse(try await server.nextSent()), "resp_1", status: "completed", conversation: #""conv_1""#)
+            #expect(try await asking.status == 200)
+        }
+    }
+
+    /// Each is confirmed within the time, all of them are not.
+    @Test func allItemsHaveOneTimeTogetherAndNothingIsAskedThenWhichMayBeAskedAgain() async throws {
+        let upstream = ScriptedUpstream([.session(), .session()])
+        try await APIFixture.run(connector: upstream, others: [Self.speaches]) { bridge in
+            func ask(wait: Int) async throws -> APIAnswer {
+                try await bridge.send("POST", Self.path, Self.items(3), headers: ["prefer": "wait=\(wait)", "idempotency-key": "k"])
+            }
+            async let asking = ask(wait: 1)
+            let server = try await upstream.nextConnection()
+            let slow = Task {
+                for _ in 0..<3 { try await server.confirmItem(after: .milliseconds(600)) }
+                try server.answer(try JSON.parse(try await server.nextSent()), "resp_1", status: "completed", conversation: #""conv_1""#)
+            }
+            let late = try await asking
+            slow.cancel()
+            #expect(late.status == 504 && late.code == "upstream_timeout" && late.headers["x-should-retry"] == "true", "\(late.text)")
+            #expect(late.text.contains("input[1]") && late.text.contains("asked for") && !late.text.contains("event stream"))
+            #expect(try await server.waitForEnd().kind == .closedByUs)
+
+            async let again = ask(wait: 30)
+            let other = try await upstream.nextConnection()
+            for _ in 0..<3 { try await other.confirmItem() }
+            try other.answer(try JSON.parse(try await other.nextSent()), "resp_1", status: "completed", conversation: #""conv_1""#)
+            #expect(try await again.status == 200)
+        }
+    }
+
+    @Test func aConnectionThatIsLostWithAnItemOnItMayBeAskedAgain() async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream, others: [Self.speaches]) { bridge in
+            async let asking = bridge.send("POST", Self.path, Self.items(1), headers: ["prefer": "wait=1"])
+            let server = try await upstream.nextConnection()
+            _ = try await server.nextSent()
+            server.end(UpstreamEnd(.lost))
+            let answer = try await asking
+            #expect([502, 503, 504].contains(answer.status) && answer.headers["x-should-retry"] == "true", "\(answer.text)")
+        }
+    }
+
     @Test func anItemThatIsRefusedThereIsAnErrorAndNothingIsAsked() async throws {
         let upstream = ScriptedUpstream([.session()])
         try await APIFixture.run(connector: upstream, others: [Self.speaches]) { bridge in
@@ -278,6 +364,13 @@ extension APIFixture {
 }
 
 extension ScriptedConnection {
+    /// The item that is sent next is added.
+    fileprivate func confirmItem(after delay: Duration = .zero) async throws {
+        let id = try JSON.parse(try await nextSent())["item"]?["id"]?.string ?? "none"
+        if delay > .zero { try await Task.sleep(for: delay) }
+        push("{\"type\":\"conversation.item.created\",\"item\":{\"id\":\"\(id)\",\"type\":\"message\",\"role\":\"user\"}}")
+    }
+
     /// The response that a `response.create` asks for.
     /// - Parameter status: nil: it does not end.
     fileprivate func answer(_ create: JSON, _ id: String, status: String?, conversation: String = "null") throws {

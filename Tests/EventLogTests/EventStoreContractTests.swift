@@ -137,7 +137,7 @@ struct EventStoreContractTests {
         await #expect { _ = try await log.createSession(.named("rts_1")) } throws: { ($0 as? EventLogError)?.code == .duplicateSession }
         #expect(throws: EventLogError.self) { try store.createSession(.named("rts_1")) }
         let counts = try await log.sessionCounts()
-        #expect(counts == SessionCounts(live: 1, stored: 1))
+        #expect(counts == SessionCounts(live: 1, stored: 1, oneShots: 0))
         await log.close()
     }
 
@@ -236,7 +236,7 @@ struct EventStoreContractTests {
         let ids = try await log.sessionsNeedingRecovery()
         #expect(ids == ["live", "new", "waits", "open"])
         let counts = try await log.sessionCounts()
-        #expect(counts == SessionCounts(live: 4, stored: 7))
+        #expect(counts == SessionCounts(live: 4, stored: 7, oneShots: 0))
         await log.close()
     }
 

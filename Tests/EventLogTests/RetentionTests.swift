@@ -89,7 +89,7 @@ struct RetentionTests {
         func listed() async throws -> [String] { try await log.sessions(SessionQuery(owner: .any)).summaries.map(\.record.id) }
         #expect(try await listed() == ["d", "a"])
         #expect(try await log.sessionsNeedingRecovery() == ["c", "d"])
-        #expect(try await log.sessionCounts() == SessionCounts(live: 2, stored: 5))
+        #expect(try await log.sessionCounts() == SessionCounts(live: 2, stored: 2, oneShots: 3))
         func kept() async throws -> [String] {
             try await log.applyRetention()
             var kept: [String] = []

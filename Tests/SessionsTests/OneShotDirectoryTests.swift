@@ -14,9 +14,10 @@ struct OneShotDirectoryTests {
     private let upstream = ScriptedUpstream((0..<20).map { .session("sess_\($0)") })
 
     /// A pool without refills of its own to tell apart: what it opens, a session has asked for, or it comes from the first demand.
-    private func run(_ body: (DirectoryFixture, UpstreamPool) async throws -> Void) async throws {
+    private func run(_ limits: SessionLimits = SessionLimits(), _ body: (DirectoryFixture, UpstreamPool) async throws -> Void) async throws
+    {
         let pool = UpstreamPool(connector: upstream, limits: UpstreamPoolLimits(), warm: [], logger: Logger(label: "test"))
-        try await DirectoryFixture.run(connector: pool) { fixture in
+        try await DirectoryFixture.run(connector: pool, limits: limits) { fixture in
             try await body(fixture, pool)
         }
         await pool.stop()
@@ -83,6 +84,34 @@ struct OneShotDirectoryTests {
             // When its rows are gone, so is it.
             try await fixture.log.deleteSession(session.id)
             await #expect(throws: SessionError.self) { try await fixture.directory.session(session.id, for: fixture.anyone) }
+        }
+    }
+
+    /// Nobody sees them who could delete them.
+    @Test func theyTakeNoRoomFromSessionsNorSessionsFromThem() async throws {
+        func refusal(_ body: () async throws(SessionError) -> Void) async -> String {
+            do throws(SessionError) {
+                try await body()
+                return "none"
+            } catch {
+                return error.code == .sessionLimit ? error.message : "\(error)"
+            }
+        }
+        try await run(SessionLimits(kept: 2)) { fixture, _ in
+            func ask() async -> String {
+                await refusal { () async throws(SessionError) in
+                    let session = try await fixture.directory.createOneShot(NewSession(), submitting: [], isKept: true, by: fixture.anyone)
+                    _ = await session.endUnlessAsked()
+                }
+            }
+            func create() async -> String {
+                await refusal { () async throws(SessionError) in _ = try await fixture.directory.create(NewSession(), by: fixture.anyone) }
+            }
+            for _ in 0..<2 { #expect(await ask() == "none") }
+            let refused = await ask()
+            #expect(refused.contains("wait") && refused.contains("--max-kept-sessions") && !refused.contains("delete"), "\(refused)")
+            for _ in 0..<2 { #expect(await create() == "none") }
+            #expect(await create().contains("delete"))
         }
     }
 

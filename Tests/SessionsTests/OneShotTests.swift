@@ -68,6 +68,92 @@ import Upstream
         #expect(driver.givenBack.isEmpty && driver.closed == 1)
     }
 
+    @Test(
+        arguments: [
+            #""tools":[{"type":"function","name":"f"}],"tool_choice":"auto""#, #""tool_choice":{"type":"function","name":"f"}"#,
+            #""tools":[],"prompt":null,"instructions":"x","temperature":0.8,"modalities":["text"]"#,
+        ])
+    func whatADayToDayResponseAsksForLeavesNothing(asked: String) throws {
+        var driver = driver()
+        try driver.ask("{\"type\":\"response.create\",\"response\":{\"conversation\":\"none\",\(asked)}}")
+        begin(&driver)
+        finish(&driver)
+        #expect(driver.givenBack == [1] && driver.closed == 0)
+    }
+
+    /// What a server does for these may go on when the response has ended.
+    @Test(
+        arguments: [
+            #""tools":[{"type":"mcp","server_label":"s","server_url":"https://a"}]"#,
+            #""tools":[{"type":"function","name":"f"},{"type":"mcp"}]"#,
+            #""tools":[{"name":"f"}]"#, #""tools":"mcp""#, #""prompt":{"id":"pmpt_1"}"#, #""prompt":"pmpt_1""#,
+            #""tool_choice":{"type":"mcp","server_label":"s"}"#, #""vendors_own":1"#,
+            #""input":[{"type":"mcp_approval_response","approval_request_id":"a","approve":true}]"#,
+        ])
+    func oneThatMayHaveMoreDoneForItClosesIt(asked: String) throws {
+        var driver = driver()
+        try driver.ask("{\"type\":\"response.create\",\"response\":{\"conversation\":\"none\",\(asked)}}")
+        begin(&driver)
+        finish(&driver)
+        #expect(driver.machine.record.status == .closed)
+        #expect(driver.givenBack.isEmpty && driver.closed == 1)
+    }
+
+    @Test func whatAResponseConsistsOfLeavesNothing() throws {
+        var driver = driver(UpstreamProfile(heartbeats: ["ping"], maximumSessionAge: nil))
+        driver.receive(#"{"type":"conversation.created","conversation":{"id":"conv_1"}}"#)
+        try driver.ask(Self.ask)
+        begin(&driver)
+        for event in [
+            #"{"type":"response.output_item.added","response_id":"resp_1","item":{"id":"i","type":"message"}}"#,
+            #"{"type":"response.content_part.added","response_id":"resp_1","item_id":"i","part":{"type":"text"}}"#,
+            #"{"type":"ping"}"#, #"{"type":"response.text.delta","response_id":"resp_1","item_id":"i","delta":"a"}"#,
+            #"{"type":"rate_limits.updated","rate_limits":[]}"#,
+            #"{"type":"response.output_item.done","response_id":"resp_1","item":{"id":"i","type":"message"}}"#,
+            #"{"type":"response.output_item.added","response_id":"resp_1","item":{"id":"j","type":"function_call","call_id":"c"}}"#,
+        ] { driver.receive(event) }
+        finish(&driver)
+        #expect(driver.givenBack == [1] && driver.closed == 0)
+    }
+
+    @Test(
+        arguments: [
+            #"{"type":"mcp_list_tools.in_progress","item_id":"m"}"#, #"{"type":"mcp_list_tools.completed","item_id":"m"}"#,
+            #"{"type":"response.mcp_call.in_progress","response_id":"resp_1","item_id":"m"}"#,
+            #"{"type":"response.mcp_call_arguments.delta","response_id":"resp_1","item_id":"m","delta":"{"}"#,
+            #"{"type":"response.output_item.added","response_id":"resp_1","item":{"id":"m","type":"mcp_call"}}"#,
+            #"{"type":"response.output_item.added","response_id":"resp_1"}"#,
+            #"{"type":"conversation.item.deleted","item_id":"m"}"#, #"{"type":"conversation.item.done","item":{"id":"m"}}"#,
+            #"{"type":"response.text.delta","response_id":"resp_0","delta":"of the one before"}"#,
+            #"{"type":"response.text.delta","delta":"whose"}"#, #"{"type":"error","error":{"message":"no"}}"#,
+            #"{"type":"session.updated","session":{}}"#, #"{"type":"response.vendors_own","response_id":"resp_1"}"#,
+            #"{"type":"vendor.own"}"#,
+            "no event",
+        ])
+    func aServerThatSaysMoreThanItsResponseIsLeft(event: String) throws {
+        for isEarly in [false, true] {
+            var driver = driver()
+            if isEarly { driver.receive(event) }
+            try driver.ask(Self.ask)
+            begin(&driver)
+            if !isEarly { driver.receive(event) }
+            finish(&driver)
+            #expect(driver.machine.record.status == .closed)
+            #expect(driver.givenBack.isEmpty && driver.closed == 1)
+        }
+    }
+
+    @Test func aResponseThatEndsWithACallOfAServersToolIsLeft() throws {
+        var driver = driver()
+        try driver.ask(Self.ask)
+        begin(&driver)
+        driver.receive(
+            #"{"type":"response.done","response":{"id":"resp_1","status":"completed","conversation_id":null,"output":[{"type":"mcp_call"}]}}"#
+        )
+        driver.end()
+        #expect(driver.givenBack.isEmpty && driver.closed == 1)
+    }
+
     @Test(arguments: ["failed", "cancelled", "unheard_of"])
     func aResponseThatDidNotEndWellClosesIt(status: String) throws {
         var driver = driver()

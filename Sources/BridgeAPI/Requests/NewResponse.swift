@@ -12,6 +12,9 @@ struct NewResponse: Sendable {
     /// Of a response without a session whose server takes none out of band: what is in its `input`, to be added before.
     private(set) var items: [JSON] = []
 
+    /// Each is a command of its own.
+    private static let maximumItems = 256
+
     private static let own = ["stream", "background", "if_active"]
 
     /// The body of `POST /v1/responses`, which has the fields of `model` and `upstream` besides.
@@ -34,6 +37,12 @@ struct NewResponse: Sendable {
         if !isOutOfBand, input?.kind == .array { splice.remove("input", from: fields.json) }
         try self.init(BodyFields(json: JSON.parse(written: splice.bytes)), dialect: dialect)
         guard !isOutOfBand, let input, input.kind == .array else { return }
+        guard input.elements.count <= Self.maximumItems else {
+            throw APIError(
+                .badRequest, code: "too_many_events",
+                "This upstream is given each item of 'input' as an event of its own, and at most \(Self.maximumItems) of them.",
+                param: "input")
+        }
         items = input.elements.map { ClientEventBody.make(.conversationItemCreate, [("item", JSONValue($0))]) }
     }
 

@@ -28,7 +28,7 @@ enum OneShotRoute {
         var commands = Commands(api, call, of: session, in: view)
         commands.place = "response"
         do {
-            for item in asked.items { _ = try await commands.perform(item) }
+            try await add(asked.items, commands)
             // A session that is asked for nothing is nothing.
             call.once?.undoneSoFar()
             var response = try await ResponseRoutes.answer(to: asked, answering, commands)
@@ -36,11 +36,50 @@ enum OneShotRoute {
             return response
         } catch {
             if await session.endUnlessAsked() { call.once?.undoneSoFar() }
-            guard var known = error as? APIError, [.badGateway, .gatewayTimeout].contains(known.status) else { throw error }
+            guard var known = error as? APIError,
+                [.badGateway, .gatewayTimeout, .tooManyRequests].contains(known.status)
+                    || known.code == SessionError.Code.outcomeUnknown.rawValue
+            else { throw error }
             // What has become of it, or becomes of it yet, can be read.
             known.headers["location"] = place(of: session)
             throw known
         }
+    }
+
+    /// Adds what the response is to answer, all of it within the time that one command has.
+    /// - Throws: what an item was refused with. Nothing was asked for then, and where nobody knows what became of an item it says so.
+    private static func add(_ items: [JSON], _ commands: Commands) async throws {
+        let prefer = commands.call.prefer
+        let end = ContinuousClock.now + prefer.limit(default: Commands.defaultWait)
+        for (index, item) in items.enumerated() {
+            let receipt = try await commands.submit(item)
+            let outcome = await receipt.confirmed(within: max(.zero, end - ContinuousClock.now))
+            let metrics = commands.api.metrics
+            switch commands.noted(outcome, of: receipt) {
+            case .confirmed: metrics.command(receipt.type, .confirmed)
+            case .accepted: metrics.command(receipt.type, .accepted)
+            case .failed(let error):
+                metrics.command(receipt.type, .failed)
+                var known = commands.failure(error, of: receipt)
+                if error.code == .upstreamLost { known = unasked(known) }
+                throw known
+            case nil:
+                metrics.command(receipt.type, .late)
+                // Who does not wait is not kept from going on: they stay in their order.
+                if prefer.isAsync { continue }
+                throw unasked(
+                    APIError(.gatewayTimeout, code: "upstream_timeout", "Upstream has not taken 'input[\(index)]' in time.", param: "input")
+                )
+            }
+        }
+    }
+
+    /// The session ends, and the item with it: nothing was paid for.
+    private static func unasked(_ error: APIError) -> APIError {
+        var error = error
+        error.message += " The response was not asked for, and the request may be repeated."
+        error.retry = .after(seconds: 1)
+        return error
     }
 
     private static func place(of session: Session) -> String { "/v1/sessions/\(session.id)" }

@@ -27,6 +27,7 @@ enum ServiceRoutes {
         var page = MetricsPage()
         page.add("sessions_live", .gauge, "Sessions that have not ended.", sessions.live)
         page.add("sessions_stored", .gauge, "Sessions whose history is kept.", sessions.stored)
+        page.add("one_shots_stored", .gauge, "Responses without a session that are kept.", sessions.oneShots)
         page.add("streams_open", .gauge, "Event streams open now.", streams.open)
         page.add("streams_opened_total", .counter, "Event streams opened.", streams.opened)
         page.add("streams_refused_total", .counter, "Event streams refused for a limit or the drain.", streams.refused)

@@ -1,5 +1,6 @@
 import Logging
 import NIOConcurrencyHelpers
+import Realtime
 import TestSupport
 import Testing
 
@@ -116,8 +117,7 @@ struct UpstreamPoolReturnTests {
         }
     }
 
-    /// Given back twice, or after it has ended: it is nobody's, and nobody gets it.
-    @Test func oneThatWasGivenBackAlreadyIsNotTakenAgain() async throws {
+    @Test func oneThatHasEndedIsNotTakenBack() async throws {
         try await withPool { pool in
             async let connecting = pool.connect(to: endpoint)
             let server = try await connector.next().open()
@@ -130,6 +130,33 @@ struct UpstreamPoolReturnTests {
         }
     }
 
+    /// Whoever gives back what is not its own any more may have used it meanwhile: it is nobody's, and nobody gets it.
+    @Test(arguments: [false, true])
+    func oneThatWasGivenBackAlreadyIsNotTakenAgain(hasSettled: Bool) async throws {
+        try await withPool { pool in
+            async let connecting = pool.connect(to: endpoint)
+            let server = try await connector.next().open("sess_first")
+            let connection = try await connecting
+            try await connector.next().fail()
+            await pool.takeBack(connection, harmless: harmless)
+            #expect(pool.status[0].settling == 1)
+            if hasSettled {
+                clock.advance(by: 1000)
+                await pool.reaches { $0.warm == 1 && $0.settling == 0 }
+            }
+            await pool.takeBack(connection, harmless: harmless)
+            #expect(try await server.waitForEnd().kind == .closedByUs)
+            await pool.reaches { $0.warm == 0 && $0.settling == 0 }
+            clock.advance(by: 1000)
+            // The caller's own and perhaps one of the stock's.
+            let opening = Task { while let handshake = try? await connector.next() { handshake.open("sess_second") } }
+            let next = try await pool.connect(to: endpoint)
+            opening.cancel()
+            #expect(String(decoding: next.created, as: UTF8.self).contains("sess_second"))
+            #expect(pool.status[0].leased == 1)
+        }
+    }
+
     @Test func aPlainConnectorClosesIt() async throws {
         let upstream = ScriptedUpstream([.session()])
         let connection = try await upstream.connect(to: endpoint)
@@ -137,12 +164,19 @@ struct UpstreamPoolReturnTests {
         #expect(try await upstream.nextConnection().waitForEnd().kind == .closedByUs)
     }
 
-    @Test func manyCallersNeverShareOne() async throws {
+    /// Servers say something late about whoever had the connection: while it is used, while it settles, and while it lies ready. Whoever is
+    /// given one never meets what was said before it asked.
+    @Test func manyCallersNeverShareOneNorMeetWhatWasSaidBefore() async throws {
         let upstream = ScriptedUpstream((0..<2_000).map { .session("sess_\($0)") })
         let pool = UpstreamPool(
             connector: upstream, limits: UpstreamPoolLimits(maximum: 4, handshakesAtOnce: 4), warm: [], logger: Logger(label: "test"),
             environment: clock.environment)
+        let servers = NIOLockedValueBox<[ScriptedConnection]>([])
+        let said = NIOLockedValueBox(0)
         let running = Task { await pool.run() }
+        let collecting = Task {
+            while let server = try? await upstream.nextConnection() { servers.withLockedValue { $0.append(server) } }
+        }
         let ticking = Task {
             while !Task.isCancelled {
                 clock.advance(by: 50)
@@ -153,23 +187,41 @@ struct UpstreamPoolReturnTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<8 {
                 group.addTask {
-                    for _ in 0..<100 {
+                    for round in 0..<100 {
+                        let before = said.withLockedValue { $0 }
                         let connection = try await pool.connect(to: endpoint)
                         let id = ObjectIdentifier(connection)
                         #expect(inUse.withLockedValue { $0.insert(id).inserted }, "two callers have one connection")
+                        let met = connection.takeUnread().compactMap { ServerEvent($0)?.json["delta"]?.string.flatMap(Int.init) }
+                        #expect(met.allSatisfy { $0 > before }, "\(met) was said before \(before)")
                         for _ in 0..<10 { await Task.yield() }
                         inUse.withLockedValue { _ = $0.remove(id) }
+                        let server = servers.withLockedValue { all in
+                            Self.number(of: connection).flatMap { all.indices.contains($0) ? all[$0] : nil }
+                        }
                         await pool.takeBack(connection, harmless: harmless)
+                        guard let server, round.isMultiple(of: 4) else { continue }
+                        // By now it settles, lies ready, or is somebody else's.
+                        for _ in 0..<Int.random(in: 0..<60) { await Task.yield() }
+                        said.withLockedValue { number in
+                            number += 1
+                            server.push("{\"type\":\"response.text.delta\",\"delta\":\"\(number)\"}")
+                        }
                     }
                 }
             }
             try await group.waitForAll()
         }
-        ticking.cancel()
+        for task in [ticking, collecting] { task.cancel() }
         await pool.stop()
         await running.value
         #expect(pool.status[0].leased == 0 && pool.status[0].returned > 0)
         #expect(pool.status[0].hits + pool.status[0].misses == 800)
+    }
+
+    /// Of the script that opened it.
+    private static func number(of connection: UpstreamConnection) -> Int? {
+        ServerEvent(connection.created)?.json["session"]?["id"]?.string.flatMap { Int($0.dropFirst("sess_".count)) }
     }
 
     @Test func theRealConnectionGivesWhatIsUnreadWithoutWaiting() async throws {
