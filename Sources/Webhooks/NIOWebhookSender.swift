@@ -35,7 +35,7 @@ package final class NIOWebhookSender: WebhookSending {
         do {
             secure = request.url.isSecure ? try await tls.context(for: settings) : nil
         } catch {
-            return .failed(.unreachable(error.message))
+            return .failed(.connection(error))
         }
         let attempt = Attempt(request: request, rules: rules, tls: secure, loop: group.next())
         let deadline = attempt.loop.scheduleTask(in: TimeAmount(limit)) { attempt.end(.failed(.timedOut)) }
@@ -94,9 +94,7 @@ package final class NIOWebhookSender: WebhookSending {
                 .connectTimeout(connectTime)
                 .connect(to: address)
             connecting.whenFailure { error in
-                guard addresses.count > 1 else {
-                    return end(.failed(.unreachable(ConnectFailure.shortReason(error))))
-                }
+                guard addresses.count > 1 else { return end(.failed(.connection(error))) }
                 tryNext(addresses.dropFirst())
             }
             connecting.whenSuccess { channel in
@@ -105,7 +103,7 @@ package final class NIOWebhookSender: WebhookSending {
                 do {
                     try start(on: channel)
                 } catch {
-                    end(.failed(.unreachable(ConnectFailure.shortReason(error))))
+                    end(.failed(.connection(error)))
                 }
             }
         }

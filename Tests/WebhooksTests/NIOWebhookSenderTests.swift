@@ -251,15 +251,26 @@ import Upstream
     }
 
     @Test(arguments: [
-        (TestCertificates.Kind.wrongHost, "localhost", true, "not"), (.expired, "localhost", true, "expired"),
+        (TestCertificates.Kind.wrongHost, "localhost", true, "check the host in the webhook's URL"),
+        (.expired, "localhost", true, "expired"),
         (.selfSigned, "localhost", true, "--webhook-ca"), (.good, "localhost", false, "--webhook-ca"),
-        (.good, "other.example.com", true, "not"),
+        (.good, "other.example.com", true, "check the host in the webhook's URL"),
     ])
     func aServerThatIsNotProvenIsNotCalled(kind: TestCertificates.Kind, host: String, trusting: Bool, words: String) async throws {
         guard case .failed(.unreachable(let why)) = try await Self.secureAnswer(kind, host: host, trusting: trusting) else {
             Issue.record("it was called")
             return
         }
-        #expect(why.contains("certificate") && why.contains(words), "\(why)")
+        #expect(why.contains("certificate") && why.contains(words) && !why.contains("upstream"), "\(why)")
+    }
+
+    @Test func aServerWithoutTLSIsSaidToBeOne() async throws {
+        let answer = try await ScriptedServer.run { peer in
+            try? await peer.wire.write(Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8))
+            while (try? await peer.wire.read()) != nil {}
+        } client: { server in
+            try await Self.send(to: "https://localhost:\(server.port)/", networks: ["127.0.0.0/8"])
+        }
+        #expect(answer == .failed(.unreachable("localhost does not speak TLS on this port")))
     }
 }
