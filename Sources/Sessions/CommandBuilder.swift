@@ -19,7 +19,7 @@ struct CommandBuilder {
     }
 
     /// The protocol's limit for `item.id` and `item.call_id` (PROTOCOL.md section 3).
-    private static let maximumIDCharacters = 32
+    static let maximumIDCharacters = 32
     /// Audio per append frame, whatever the caller sent.
     static let maximumAppendBytes = 256 << 10
     static let maximumAppendCharacters = maximumAppendBytes / 3 * 4
