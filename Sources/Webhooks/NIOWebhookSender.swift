@@ -76,7 +76,7 @@ package final class NIOWebhookSender: WebhookSending {
                 return
             }
             let isWanted = { @Sendable [isOver] in !isOver.withLockedValue { $0 } }
-            resolver.addresses(of: url.host, port: url.port, on: loop, while: isWanted).whenComplete { found in
+            resolver.addresses(of: url.nameToLookUp, port: url.port, on: loop, while: isWanted).whenComplete { found in
                 guard case .success(let addresses) = found, !addresses.isEmpty else {
                     return end(.failed(.unreachable("its name cannot be resolved")))
                 }

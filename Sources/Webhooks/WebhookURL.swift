@@ -6,6 +6,8 @@ package struct WebhookURL: Sendable, Equatable {
     package let isSecure: Bool
     /// Name in lower case, or IP address, without brackets and without the dot that makes a name absolute.
     package let host: String
+    /// The host as it is to be looked up: with the dot of a name that is absolute, so that no search domain is tried before it.
+    let nameToLookUp: String
     package let port: Int
     /// The segments of the path as they are spelt; one empty one for `/`.
     let segments: [Substring]
@@ -45,6 +47,8 @@ package struct WebhookURL: Sendable, Equatable {
             throw WebhookRefusal("cannot be used: \(error.complaint)")
         }
         host = try Self.checked(place.host, isBracketed: written.first == "[")
+        // Not every resolver knows the absolute form of this machine's own name.
+        nameToLookUp = place.host.last == "." && host != "localhost" ? host + "." : host
         let standardPort = isSecure ? 443 : 80
         port = place.port ?? standardPort
         let bracketed = host.contains(":") ? "[\(host)]" : host

@@ -222,6 +222,17 @@ import Upstream
         #expect(names.withLockedValue { $0?.questions.withLockedValue { $0 } } == ["localhost"])
     }
 
+    /// Without its dot a name would be looked for in the search domains first. TLS and `Host` know no dot.
+    @Test(arguments: [
+        ("https://h.example.com./", "h.example.com."), ("https://h.example.com/", "h.example.com"), ("http://localhost./", "localhost"),
+    ])
+    func anAbsoluteNameIsLookedUpAsOne(url: String, asked: String) async throws {
+        let names = Names([])
+        _ = try await Self.send(to: url, names: names)
+        #expect(names.questions.withLockedValue { $0 } == [asked])
+        #expect(try WebhookURL(url).host == (url.contains("localhost") ? "localhost" : "h.example.com"))
+    }
+
     @Test func theSystemsResolverFindsThisMachine() async throws {
         let resolver = SystemWebhookResolver()
         let loop = MultiThreadedEventLoopGroup.singleton.next()
