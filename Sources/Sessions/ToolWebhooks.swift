@@ -6,6 +6,8 @@ struct ToolWebhooks: Sendable, Equatable {
     static let member = "x-webhook"
     /// As many as OpenAI's servers take tools; they are stored with each change of the session.
     static let maximumCount = 128
+    /// OpenAI's servers take no longer one.
+    private static let maximumNameCharacters = 64
 
     private var urls: [(name: String, url: String)] = []
 
@@ -54,6 +56,10 @@ extension ToolWebhooks {
             let place = "session.tools[\(index)].\(member)"
             guard tool["type"]?.string == "function", let name = tool["name"]?.string, !name.isEmpty else {
                 throw SessionError(.invalidValue, "only a tool of type 'function' that has a name can have a webhook", param: place)
+            }
+            guard name.count <= maximumNameCharacters else {
+                throw SessionError(
+                    .invalidValue, "the name of a tool that has a webhook is longer than \(maximumNameCharacters) characters", param: place)
             }
             guard webhooks.urls.count < maximumCount else {
                 throw SessionError(.invalidValue, "more than \(maximumCount) tools have a webhook", param: place)

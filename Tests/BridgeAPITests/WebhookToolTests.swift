@@ -185,6 +185,7 @@ import Webhooks
         Bad(#"{"type":"mcp","server_label":"s","x-webhook":"https://h.example.com/"}"#, "only a tool of type 'function'"),
         Bad(#"{"type":"function","x-webhook":"https://h.example.com/"}"#, "only a tool of type 'function' that has a name"),
         Bad(#"{"x-webhook":"https://h.example.com/"}"#, "only a tool of type 'function'"),
+        Bad(withWebhook(String(repeating: "n", count: 65)), "longer than 64 characters"),
         Bad((0...128).map { withWebhook("f\($0)") }.joined(separator: ","), at: 128, "more than 128 tools"),
     ])
     func whatCannotBeAWebhookIsRefusedBeforeAnythingIsSent(_ bad: Bad) async throws {
