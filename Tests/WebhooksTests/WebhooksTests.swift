@@ -178,11 +178,13 @@ import Testing
         let script = ScriptedWebhooks([Self.status(500)])
         let webhooks = try script.webhooks()
         let output = await Task {
-            withUnsafeCurrentTask { $0?.cancel() }
-            return await webhooks.output(of: Self.call()) { _ in true }
+            await webhooks.output(of: Self.call()) { step in
+                if case .failed(1, _, willRetry: true) = step { withUnsafeCurrentTask { $0?.cancel() } }
+                return true
+            }
         }.value
         #expect(output == nil)
-        #expect(script.requests.pending.isEmpty)
+        #expect(script.requests.pending.count == 1)
     }
 }
 
