@@ -19,7 +19,7 @@ struct CommandBuilder {
     }
 
     /// The protocol's limit for `item.id` and `item.call_id` (PROTOCOL.md section 3).
-    private static let maximumIDCharacters = 32
+    static let maximumIDCharacters = 32
     /// Audio per append frame, whatever the caller sent.
     static let maximumAppendBytes = 256 << 10
     static let maximumAppendCharacters = maximumAppendBytes / 3 * 4
@@ -40,10 +40,9 @@ struct CommandBuilder {
             throw SessionError(.missingRequiredParameter, "an event is a JSON object with a string 'type'", param: "type")
         }
         let eventID = try newEventID(callers: event["event_id"])
+        let (event, webhooks) = try ToolWebhooks.taken(from: event, under: rules)
         switch ClientEventName(rawValue: type) {
         case .sessionUpdate, .transcriptionSessionUpdate:
-            _ = try object(event, "session")
-            let (event, webhooks) = try ToolWebhooks.taken(from: event, under: rules)
             let session = try object(event, "session")
             var prepared = one(type, firstID, .sessionUpdate, ClientEvent(name: type, eventID: eventID, splicing: event))
             prepared.commands[0].webhooks = webhooks
@@ -194,7 +193,6 @@ struct CommandBuilder {
     ) throws(SessionError) -> Prepared {
         let response = event["response"]
         if let response, response.kind != .object { throw wrongType("response", "an object") }
-        _ = try ToolWebhooks.taken(from: event, under: rules)
         let isOutOfBand = response?["conversation"]?.string == "none"
         if isOutOfBand { try machine.refuseOutOfBandUnlessSupported() }
         if rejectIfActive, !isOutOfBand { try machine.refuseSecondActiveResponse() }

@@ -66,11 +66,13 @@ extension SessionStateMachine {
     /// given an output, not even one that was deleted.
     ///
     /// Those of a response that was cancelled, or is incomplete, are left to whoever looks on: the model did not mean the turn to end so.
-    /// Those that a fork brought along are the other session's.
+    /// Those that a fork brought along are the other session's. Nor one whose id upstream would not take back with an output, as some
+    /// OpenAI-compatible servers make them: its tool would act for nothing.
     func callsOfWebhooks() -> [String] {
         guard !webhooks.isEmpty else { return [] }
         let calls = projection.pendingCalls.compactMap { call -> (id: String, item: ItemRecord)? in
-            guard !projection.isGivenOutput(call: call), let item = projection.call(call), let response = item.responseID,
+            guard call.count <= CommandBuilder.maximumIDCharacters, !projection.isGivenOutput(call: call), let item = projection.call(call),
+                let response = item.responseID,
                 projection.responses[response]?.status == "completed", projection.responses[response]?.doneSeq != nil,
                 item.object?["name"]?.string.flatMap(webhooks.url) != nil
             else { return nil }

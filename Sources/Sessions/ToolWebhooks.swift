@@ -6,6 +6,8 @@ struct ToolWebhooks: Sendable, Equatable {
     static let member = "x-webhook"
     /// As many as OpenAI's servers take tools; they are stored with each change of the session.
     static let maximumCount = 128
+    /// OpenAI's servers take no longer one.
+    private static let maximumNameCharacters = 64
 
     private var urls: [(name: String, url: String)] = []
 
@@ -32,12 +34,17 @@ extension ToolWebhooks {
     /// - Parameter rules: nil: none is allowed.
     /// - Returns: the event as upstream may see it, and the webhooks of its `session.tools`; nil if it names no tools, so that what there
     ///   was stays.
+    ///
+    /// None goes upstream: what looks like a webhook in any other place, such as one of a single response, whose calls may come when it is
+    /// long over, is refused.
     /// - Throws: `.invalidValue`, naming the place; then nothing was sent.
     static func taken(
         from event: JSON, under rules: WebhookRules?
     ) throws(SessionError) -> (event: JSON, webhooks: ToolWebhooks?) {
-        try refuse(in: event["response"]?["tools"])
-        guard let tools = event["session"]?["tools"] else { return (event, nil) }
+        guard let tools = event["session"]?["tools"], isUpdate(event) else {
+            try refuse(in: event)
+            return (event, nil)
+        }
         var webhooks = ToolWebhooks()
         var splice = JSONSplice(event)
         var isSpliced = false
@@ -50,6 +57,10 @@ extension ToolWebhooks {
             guard tool["type"]?.string == "function", let name = tool["name"]?.string, !name.isEmpty else {
                 throw SessionError(.invalidValue, "only a tool of type 'function' that has a name can have a webhook", param: place)
             }
+            guard name.count <= maximumNameCharacters else {
+                throw SessionError(
+                    .invalidValue, "the name of a tool that has a webhook is longer than \(maximumNameCharacters) characters", param: place)
+            }
             guard webhooks.urls.count < maximumCount else {
                 throw SessionError(.invalidValue, "more than \(maximumCount) tools have a webhook", param: place)
             }
@@ -58,7 +69,9 @@ extension ToolWebhooks {
             }
             webhooks.urls.append((name, try checked(value, of: name, at: place, under: rules)))
         }
-        return (isSpliced ? JSON.parse(written: splice.bytes) : event, webhooks)
+        let bare = isSpliced ? JSON.parse(written: splice.bytes) : event
+        try refuse(in: bare)
+        return (bare, webhooks)
     }
 
     private static func checked(
@@ -77,11 +90,56 @@ extension ToolWebhooks {
         return url
     }
 
-    /// A response's own tools are upstream's for that response only, and its calls may come when it is long over.
-    private static func refuse(in tools: JSON?) throws(SessionError) {
-        guard let index = tools?.elements.firstIndex(where: { $0[member] != nil }) else { return }
-        throw SessionError(
-            .invalidValue, "only tools of the session can have a webhook, not those of one response: give it in session.tools",
-            param: "response.tools[\(index)].\(member)")
+    private static func isUpdate(_ event: JSON) -> Bool {
+        switch event["type"]?.string.flatMap({ ClientEventName(rawValue: $0) }) {
+        case .sessionUpdate, .transcriptionSessionUpdate: true
+        default: false
+        }
+    }
+
+    /// Members of the events that we know which hold no tools, but what may be megabytes of the conversation.
+    private static let content: Set = ["item", "audio"]
+
+    private static func refuse(in event: JSON) throws(SessionError) {
+        let isKnown = event["type"]?.string.flatMap { ClientEventName(rawValue: $0) } != nil
+        for (name, value) in event.members where !(isKnown && content.contains(name)) {
+            guard let place = isMember(name) ? name : mayName(value.lexeme) ? place(in: value, at: name) : nil else { continue }
+            throw SessionError(
+                .invalidValue, "only a tool of the session can have a webhook: give it as '\(member)' of a function in session.tools",
+                param: String(place.suffix(maximumPlaceCharacters)))
+        }
+    }
+
+    private static let maximumPlaceCharacters = 256
+
+    /// Where the first one is.
+    private static func place(in value: JSON, at path: String) -> String? {
+        for (name, value) in value.members {
+            let path = "\(path).\(name)"
+            if let found = isMember(name) ? path : place(in: value, at: path) { return found }
+        }
+        for (index, value) in value.elements.enumerated() {
+            if let found = place(in: value, at: "\(path)[\(index)]") { return found }
+        }
+        return nil
+    }
+
+    private static func isMember(_ name: String) -> Bool { name.lowercased() == member }
+
+    /// Whether a name in this text may be the member's; few texts have to be looked at closely. Escapes may spell any letter.
+    private static func mayName(_ text: ArraySlice<UInt8>) -> Bool {
+        text.withUnsafeBufferPointer { bytes in
+            let word = Array("webhook".utf8)
+            for (index, byte) in bytes.enumerated() {
+                switch byte {
+                case UInt8(ascii: "\\"):
+                    if index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "u") { return true }
+                case UInt8(ascii: "w"), UInt8(ascii: "W"):
+                    if bytes[index...].prefix(word.count).lazy.map({ $0 | 0x20 }).elementsEqual(word) { return true }
+                default: continue
+                }
+            }
+            return false
+        }
     }
 }

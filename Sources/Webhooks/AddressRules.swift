@@ -40,13 +40,14 @@ struct AddressRules: Sendable, Equatable {
     /// - Parameter loopback: the allow-list's entry is itself a loopback address.
     func permit(_ address: IPAddressBytes, loopback: Bool) -> Bool {
         let meant = address.unwrapped
-        if loopback, Self.isLoopback(meant) { return true }
+        if loopback, Self.isLoopback(address) { return true }
         if listed.contains(where: { $0.contains(address) || $0.contains(meant) }) { return true }
         return Self.isPublic(meant)
     }
 
+    /// Not one inside a NAT64 address, whose packets go to a gateway.
     static func isLoopback(_ address: IPAddressBytes) -> Bool {
-        loopback.contains { $0.contains(address.unwrapped) }
+        loopback.contains { $0.contains(address.unmapped) }
     }
 
     private static let loopback = ["127.0.0.0/8", "::1"].map(IPNetwork.init(known:))
@@ -72,12 +73,18 @@ struct AddressRules: Sendable, Equatable {
 
 extension IPAddressBytes: CustomStringConvertible {
     /// The IPv4 address inside an IPv4-mapped (RFC 4291, 2.5.5.2) or NAT64 address (RFC 6052, 2.1), which is where the packets go.
-    var unwrapped: IPAddressBytes {
-        guard bytes.count == 16, Self.wrapping.contains(where: { $0.contains(self) }) else { return self }
+    var unwrapped: IPAddressBytes { suffix(inside: [Self.mapping, Self.translating]) }
+
+    /// The IPv4 address inside an IPv4-mapped address: the same one, to the system.
+    var unmapped: IPAddressBytes { suffix(inside: [Self.mapping]) }
+
+    private func suffix(inside networks: [IPNetwork]) -> IPAddressBytes {
+        guard bytes.count == 16, networks.contains(where: { $0.contains(self) }) else { return self }
         return IPAddressBytes(Array(bytes.suffix(4)))
     }
 
-    private static let wrapping = ["::ffff:0:0/96", "64:ff9b::/96"].map(IPNetwork.init(known:))
+    private static let mapping = IPNetwork(known: "::ffff:0:0/96")
+    private static let translating = IPNetwork(known: "64:ff9b::/96")
 
     /// As `inet_ntop` spells it.
     package var description: String {

@@ -35,7 +35,7 @@ package final class NIOWebhookSender: WebhookSending {
         do {
             secure = request.url.isSecure ? try await tls.context(for: settings) : nil
         } catch {
-            return .failed(.unreachable(error.message))
+            return .failed(.connection(error))
         }
         let attempt = Attempt(request: request, rules: rules, tls: secure, loop: group.next())
         let deadline = attempt.loop.scheduleTask(in: TimeAmount(limit)) { attempt.end(.failed(.timedOut)) }
@@ -56,13 +56,18 @@ package final class NIOWebhookSender: WebhookSending {
         let loop: any EventLoop
         /// The first answer counts.
         let done: EventLoopPromise<WebhookAnswer>
+        /// Its time is over or its task was cancelled, as any thread may see.
+        private let isOver = NIOLockedValueBox(false)
 
         init(request: WebhookRequest, rules: WebhookRules, tls: TLSClient.Context?, loop: any EventLoop) {
             (self.request, self.rules, self.tls, self.loop) = (request, rules, tls, loop)
             done = loop.makePromise()
         }
 
-        func end(_ answer: WebhookAnswer) { done.succeed(answer) }
+        func end(_ answer: WebhookAnswer) {
+            isOver.withLockedValue { $0 = true }
+            done.succeed(answer)
+        }
 
         func resolve(_ resolver: any WebhookResolving) {
             let url = request.url
@@ -70,7 +75,8 @@ package final class NIOWebhookSender: WebhookSending {
                 loop.execute { connect(to: [literal]) }
                 return
             }
-            resolver.addresses(of: url.host, port: url.port, on: loop).whenComplete { found in
+            let isWanted = { @Sendable [isOver] in !isOver.withLockedValue { $0 } }
+            resolver.addresses(of: url.nameToLookUp, port: url.port, on: loop, while: isWanted).whenComplete { found in
                 guard case .success(let addresses) = found, !addresses.isEmpty else {
                     return end(.failed(.unreachable("its name cannot be resolved")))
                 }
@@ -88,15 +94,14 @@ package final class NIOWebhookSender: WebhookSending {
         }
 
         private func tryNext(_ addresses: ArraySlice<SocketAddress>) {
-            guard let address = addresses.first else { return }
+            // A name server may answer when it is too late.
+            guard let address = addresses.first, !isOver.withLockedValue({ $0 }) else { return }
             let connecting = ClientBootstrap(group: loop)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connectTimeout(connectTime)
                 .connect(to: address)
             connecting.whenFailure { error in
-                guard addresses.count > 1 else {
-                    return end(.failed(.unreachable(ConnectFailure.shortReason(error))))
-                }
+                guard addresses.count > 1 else { return end(.failed(.connection(error))) }
                 tryNext(addresses.dropFirst())
             }
             connecting.whenSuccess { channel in
@@ -105,7 +110,7 @@ package final class NIOWebhookSender: WebhookSending {
                 do {
                     try start(on: channel)
                 } catch {
-                    end(.failed(.unreachable(ConnectFailure.shortReason(error))))
+                    end(.failed(.connection(error)))
                 }
             }
         }

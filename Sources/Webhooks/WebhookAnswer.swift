@@ -7,7 +7,7 @@ package enum WebhookAnswer: Sendable, Equatable {
 
     package enum Failure: Sendable, Equatable {
         case timedOut
-        /// No connection, or it broke. The words are fit for a caller.
+        /// No connection, or it broke. The words are the operator's: they name hosts and settings.
         case unreachable(String)
         /// The name leads, among others, to an address that is not allowed.
         case addressRefused

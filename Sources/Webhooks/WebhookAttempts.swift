@@ -14,8 +14,8 @@ struct WebhookAttempts: Sendable {
     enum Action: Equatable {
         /// Status and text of a good answer.
         case answer(status: Int, output: String)
-        case retry(error: String, after: Duration)
-        case giveUp(error: String)
+        case retry(WebhookFailure, after: Duration)
+        case giveUp(WebhookFailure)
         /// Neither reported nor repeated by this process.
         case drop
     }
@@ -27,12 +27,11 @@ struct WebhookAttempts: Sendable {
         switch answer {
         case .answered(let status, let body, let retryAfter):
             return answered(status, body, retryAfter, random)
-        case .failed(.timedOut): return failed("the webhook did not answer in time", random: random)
-        case .failed(.unreachable(let why)): return failed("the webhook cannot be reached: \(why)", random: random)
-        case .failed(.addressRefused):
-            return .giveUp(error: "the webhook's host has an address that may not be called (setting --webhook-allow-address)")
-        case .failed(.tooLarge(let limit)): return .giveUp(error: "the webhook's answer is larger than \(limit) bytes")
-        case .failed(.malformed(let why)): return .giveUp(error: "the webhook's answer \(why)")
+        case .failed(.timedOut): return failed(.timedOut, random: random)
+        case .failed(.unreachable(let why)): return failed(.unreachable(why), random: random)
+        case .failed(.addressRefused): return .giveUp(.addressRefused)
+        case .failed(.tooLarge(let limit)): return .giveUp(.tooLarge(limitBytes: limit))
+        case .failed(.malformed(let why)): return .giveUp(.malformed(why))
         case .failed(.cancelled): return .drop
         }
     }
@@ -40,20 +39,17 @@ struct WebhookAttempts: Sendable {
     private func answered(_ status: Int, _ body: [UInt8], _ retryAfter: Int?, _ random: Double) -> Action {
         switch status {
         case 200..<300:
-            guard let output = String(validating: body, as: UTF8.self) else {
-                return .giveUp(error: "the webhook's answer is not UTF-8 text")
-            }
+            guard let output = String(validating: body, as: UTF8.self) else { return .giveUp(.noText) }
             return .answer(status: status, output: output)
-        case 300..<400: return .giveUp(error: "the webhook answered \(status), a redirect, which is not followed")
-        case 408, 425, 429, 500..<600: return failed("the webhook answered \(status)", retryAfter: retryAfter, random: random)
-        default: return .giveUp(error: "the webhook answered \(status)")
+        case 408, 425, 429, 500..<600: return failed(.answered(status), retryAfter: retryAfter, random: random)
+        default: return .giveUp(.answered(status))
         }
     }
 
-    private func failed(_ error: String, retryAfter: Int? = nil, random: Double) -> Action {
-        guard number < Self.maximum, retryAfter ?? 0 <= Self.longestWaitSeconds else { return .giveUp(error: error) }
+    private func failed(_ failure: WebhookFailure, retryAfter: Int? = nil, random: Double) -> Action {
+        guard number < Self.maximum, retryAfter ?? 0 <= Self.longestWaitSeconds else { return .giveUp(failure) }
         let wait = Self.waits[number - 1]
-        return .retry(error: error, after: max(wait / 2 + wait / 2 * random, .seconds(max(0, retryAfter ?? 0))))
+        return .retry(failure, after: max(wait / 2 + wait / 2 * random, .seconds(max(0, retryAfter ?? 0))))
     }
 
     /// What the model is told in place of an output, so that the conversation goes on.

@@ -78,7 +78,7 @@ final class WebhookExchange: ChannelInboundHandler {
         case .invalidEOFState: done.succeed(Self.cut)
         case .headerOverflow: done.succeed(Self.headTooLarge)
         case .some: done.succeed(.failed(.malformed("is not HTTP")))
-        case nil: done.succeed(.failed(.unreachable(ConnectFailure.shortReason(error))))
+        case nil: done.succeed(.failed(.connection(error)))
         }
     }
 

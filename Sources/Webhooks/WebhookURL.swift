@@ -6,6 +6,8 @@ package struct WebhookURL: Sendable, Equatable {
     package let isSecure: Bool
     /// Name in lower case, or IP address, without brackets and without the dot that makes a name absolute.
     package let host: String
+    /// The host as it is to be looked up: with the dot of a name that is absolute, so that no search domain is tried before it.
+    let nameToLookUp: String
     package let port: Int
     /// The segments of the path as they are spelt; one empty one for `/`.
     let segments: [Substring]
@@ -45,6 +47,8 @@ package struct WebhookURL: Sendable, Equatable {
             throw WebhookRefusal("cannot be used: \(error.complaint)")
         }
         host = try Self.checked(place.host, isBracketed: written.first == "[")
+        // Not every resolver knows the absolute form of this machine's own name.
+        nameToLookUp = place.host.last == "." && host != "localhost" ? host + "." : host
         let standardPort = isSecure ? 443 : 80
         port = place.port ?? standardPort
         let bracketed = host.contains(":") ? "[\(host)]" : host
@@ -80,13 +84,17 @@ package struct WebhookURL: Sendable, Equatable {
     private static func check(_ segments: [Substring]) throws(WebhookRefusal) {
         for (index, segment) in segments.enumerated() {
             guard let decoded = decoded(segment) else { throw WebhookRefusal("has a percent sign that is no escape in its path") }
+            // Among them longer spellings of dots and slashes, which some servers take for those.
+            guard String(validating: decoded, as: UTF8.self) != nil else {
+                throw WebhookRefusal("has an encoded character that is not UTF-8 in its path")
+            }
             if segment.isEmpty, index < segments.count - 1 { throw WebhookRefusal("has an empty segment in its path") }
             guard decoded.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && !Self.escaping.contains($0) }) else {
                 throw WebhookRefusal("has an encoded slash, backslash, percent sign or control character in its path")
             }
-            // Some servers take what follows a semicolon away before they look at the dots.
-            let name = decoded.prefix { $0 != UInt8(ascii: ";") }
-            guard name != [dot][...], name != [dot, dot][...] else { throw WebhookRefusal("has a segment of dots in its path") }
+            // Some servers take what follows a semicolon, or blanks, away before they look at the dots.
+            let name = decoded.prefix { $0 != UInt8(ascii: ";") }.filter { $0 != UInt8(ascii: " ") }
+            guard name != [dot], name != [dot, dot] else { throw WebhookRefusal("has a segment of dots in its path") }
         }
     }
 

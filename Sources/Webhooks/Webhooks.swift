@@ -48,7 +48,7 @@ package final class Webhooks: Sendable {
         package let attempt: Int
     }
 
-    /// What the model is told where there is no output, so that the conversation goes on.
+    /// What the model is told where there is no output, so that the conversation goes on. It goes upstream.
     package static func output(ofError error: String) -> String { WebhookAttempts.output(of: error) }
 
     /// Calls, up to three times, and returns the call's output: the answer's text, or an error for the model to read.
@@ -69,26 +69,24 @@ package final class Webhooks: Sendable {
             let began = clock.now
             let (answer, place) = await attempt(call)
             turns.leave()
-            let action = answer.map { attempts.ended($0, random: clock.random) } ?? .giveUp(error: Self.notAllowed)
+            let action = answer.map { attempts.ended($0, random: clock.random) } ?? .giveUp(.notAllowed)
             switch action {
             case .answer(let status, let output):
                 _ = await tell(.completed(attempt: attempts.number, status: status, duration: clock.now - began))
                 return Output(text: output, attempt: attempts.number)
-            case .retry(let error, let wait):
-                log(error, call, place)
-                _ = await tell(.failed(attempt: attempts.number, error: error, willRetry: true))
+            case .retry(let failure, let wait):
+                log(failure, call, place)
+                _ = await tell(.failed(attempt: attempts.number, error: failure.detail, willRetry: true))
                 guard await clock.sleep(for: wait) else { return nil }
-            case .giveUp(let error):
-                log(error, call, place)
-                _ = await tell(.failed(attempt: attempts.number, error: error, willRetry: false))
-                return Output(text: WebhookAttempts.output(of: error), attempt: attempts.number)
+            case .giveUp(let failure):
+                log(failure, call, place)
+                _ = await tell(.failed(attempt: attempts.number, error: failure.detail, willRetry: false))
+                return Output(text: WebhookAttempts.output(of: failure.told), attempt: attempts.number)
             case .drop:
                 return nil
             }
         }
     }
-
-    private static let notAllowed = "the tool's webhook is not allowed any more (setting --webhook-allow)"
 
     /// Nil if the URL may not be called any more.
     private func attempt(_ call: WebhookCall) async -> (answer: WebhookAnswer?, place: String) {
@@ -97,12 +95,12 @@ package final class Webhooks: Sendable {
         return (await sender.send(request, under: rules, within: attemptTime), url.place)
     }
 
-    private func log(_ error: String, _ call: WebhookCall, _ place: String) {
+    private func log(_ failure: WebhookFailure, _ call: WebhookCall, _ place: String) {
         logger.warning(
             "a webhook failed",
             metadata: [
                 "bridge.session": "\(call.sessionID)", "bridge.call": "\(call.callID)", "bridge.webhook": "\(place)",
-                "bridge.error": "\(error)",
+                "bridge.error": "\(failure.detail)",
             ])
     }
 }

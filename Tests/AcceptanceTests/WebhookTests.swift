@@ -117,8 +117,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("redirect", #"{"error":"the webhook answered 307, a redirect, which is not followed"}"#, 1),
-        ("big", #"{"error":"the webhook's answer is larger than 1048576 bytes"}"#, 1),
+        ("redirect", #"{"error":"the webhook answered 307"}"#, 1),
+        ("big", #"{"error":"the webhook's answer is too large"}"#, 1),
         ("hang", #"{"error":"the webhook did not answer in time"}"#, 3),
     ])
     func theModelIsToldOfAWebhookThatFails(tool: String, output: String, attempts: Int) async throws {

@@ -185,6 +185,7 @@ import Webhooks
         Bad(#"{"type":"mcp","server_label":"s","x-webhook":"https://h.example.com/"}"#, "only a tool of type 'function'"),
         Bad(#"{"type":"function","x-webhook":"https://h.example.com/"}"#, "only a tool of type 'function' that has a name"),
         Bad(#"{"x-webhook":"https://h.example.com/"}"#, "only a tool of type 'function'"),
+        Bad(withWebhook(String(repeating: "n", count: 65)), "longer than 64 characters"),
         Bad((0...128).map { withWebhook("f\($0)") }.joined(separator: ","), at: 128, "more than 128 tools"),
     ])
     func whatCannotBeAWebhookIsRefusedBeforeAnythingIsSent(_ bad: Bad) async throws {
@@ -585,6 +586,78 @@ import Webhooks
             asked.cancel()
             _ = try await upstream.nextConnection()
             #expect(upstream.connectedEndpoints.last?.headers.contains { $0.value == "Bearer callers-key" } == true)
+        }
+    }
+
+    // MARK: Members that are not taken out
+
+    struct Elsewhere: Sendable, CustomTestStringConvertible {
+        let event: String
+        let param: String
+        var testDescription: String { "\(param): \(event)" }
+        init(_ event: String, at param: String) { (self.event, self.param) = (event, param) }
+    }
+
+    private static let member = #""x-webhook":"\#(url)""#
+
+    /// Upstream would be shown the URL, and nobody would call it.
+    @Test(arguments: [
+        Elsewhere(
+            #"{"type":"session.update","session":{"tools":[{"type":"function","function":{"name":"f",\#(member)}}]}}"#,
+            at: "session.tools[0].function.x-webhook"),
+        Elsewhere(
+            #"{"type":"session.update","session":{"tools":[\#(withWebhook("f")),{"type":"function","name":"g","X-Webhook":"\#(url)"}]}}"#,
+            at: "session.tools[1].X-Webhook"),
+        Elsewhere(
+            #"{"type":"session.update","session":{"tools":[{"type":"function","name":"g","X-\u0057ebhook":"\#(url)"}]}}"#,
+            at: "session.tools[0].X-Webhook"),
+        Elsewhere(#"{"type":"session.update","session":{"tools":{\#(member)}}}"#, at: "session.tools.x-webhook"),
+        Elsewhere(#"{"type":"session.update","session":{"tools":{"f":{\#(member)}}}}"#, at: "session.tools.f.x-webhook"),
+        Elsewhere(#"{"type":"session.update","session":{"instructions":"x",\#(member)}}"#, at: "session.x-webhook"),
+        Elsewhere(#"{"type":"session.update","session":{"instructions":"x"},\#(member)}"#, at: "x-webhook"),
+        Elsewhere(#"{"type":"session.more","session":{"tools":[\#(withWebhook("f"))]}}"#, at: "session.tools[0].x-webhook"),
+        Elsewhere(#"{"type":"tools.add","tool":\#(withWebhook("f"))}"#, at: "tool.x-webhook"),
+        Elsewhere(#"{"type":"response.create","response":{"tools":[\#(withWebhook("f"))]}}"#, at: "response.tools[0].x-webhook"),
+        Elsewhere(#"{"type":"response.create","response":{"tools":{\#(member)}}}"#, at: "response.tools.x-webhook"),
+        Elsewhere(#"{"type":"response.create","response":{"x":[[{\#(member)}]]}}"#, at: "response.x[0][0].x-webhook"),
+        Elsewhere(#"{"type":"response.cancel","response":{\#(member)}}"#, at: "response.x-webhook"),
+    ])
+    func aWebhookThatWouldGoUpstreamIsRefused(_ row: Elsewhere) async throws {
+        try await Self.play { scene in
+            let sent = Task { try await scene.bridge.send("POST", scene.path + "/events", row.event, headers: ["prefer": "wait=0"]) }
+            let answer = try await sent.value
+            #expect(answer.status == 400, "\(answer.text)")
+            #expect(answer.code == "invalid_value")
+            #expect(answer.error?["param"]?.string == row.param)
+            #expect(answer.error?["message"]?.string?.contains("session.tools") == true, "\(answer.text)")
+            #expect(!answer.text.contains("SECRET"))
+            #expect(scene.connection.pendingSent.isEmpty)
+        }
+    }
+
+    /// What only speaks of it is none.
+    @Test func aTextAboutWebhooksIsPassedOn() async throws {
+        try await Self.play { scene in
+            let text = #"say \"x-webhook\": \u0078-webhook"#
+            _ = try await scene.bridge.send(
+                "POST", scene.path + "/events", #"{"type":"session.more","a-webhook":1,"session":{"instructions":"\#(text)"}}"#,
+                headers: ["prefer": "wait=0"])
+            #expect(try JSON.parse(try await scene.connection.nextSent())["session"]?["instructions"]?.string?.hasPrefix("say") == true)
+        }
+    }
+
+    /// Its output could never be given, so the tool would act for nothing.
+    @Test func aCallWhoseIDIsTooLongForAnOutputIsNotMade() async throws {
+        try await Self.play { scene in
+            let long = "call_" + String(repeating: "x", count: 28)
+            scene.begin()
+            scene.call(long)
+            scene.call("call_b")
+            scene.end()
+            #expect(String(decoding: try await scene.webhooks.requests.next().body, as: UTF8.self).contains("call_b"))
+            try await scene.bridge.directory.session(scene.id, for: Caller(owner: nil)).settled()
+            #expect(scene.webhooks.requests.pending.isEmpty)
+            #expect(try await scene.tools() == ["started call_b 1"])
         }
     }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -19,7 +20,9 @@ import Upstream
         /// - Parameter port: where the answers lead, whatever was asked for.
         init(_ answers: [String], port: Int? = nil) { (self.answers, self.port) = (answers, port) }
 
-        func addresses(of host: String, port: Int, on loop: any EventLoop) -> EventLoopFuture<[SocketAddress]> {
+        func addresses(
+            of host: String, port: Int, on loop: any EventLoop, while isWanted: @escaping @Sendable () -> Bool
+        ) -> EventLoopFuture<[SocketAddress]> {
             questions.withLockedValue { $0.append(host) }
             return loop.makeCompletedFuture { try answers.map { try SocketAddress(ipAddress: $0, port: self.port ?? port) } }
         }
@@ -27,7 +30,9 @@ import Upstream
 
     /// A DNS that says nothing.
     private struct Silence: WebhookResolving {
-        func addresses(of host: String, port: Int, on loop: any EventLoop) -> EventLoopFuture<[SocketAddress]> {
+        func addresses(
+            of host: String, port: Int, on loop: any EventLoop, while isWanted: @escaping @Sendable () -> Bool
+        ) -> EventLoopFuture<[SocketAddress]> {
             // Kept when the test is over.
             loop.scheduleTask(in: .seconds(5)) { [] }.futureResult
         }
@@ -217,12 +222,134 @@ import Upstream
         #expect(names.withLockedValue { $0?.questions.withLockedValue { $0 } } == ["localhost"])
     }
 
+    /// Without its dot a name would be looked for in the search domains first. TLS and `Host` know no dot.
+    @Test(arguments: [
+        ("https://h.example.com./", "h.example.com."), ("https://h.example.com/", "h.example.com"), ("http://localhost./", "localhost"),
+    ])
+    func anAbsoluteNameIsLookedUpAsOne(url: String, asked: String) async throws {
+        let names = Names([])
+        _ = try await Self.send(to: url, names: names)
+        #expect(names.questions.withLockedValue { $0 } == [asked])
+        #expect(try WebhookURL(url).host == (url.contains("localhost") ? "localhost" : "h.example.com"))
+    }
+
     @Test func theSystemsResolverFindsThisMachine() async throws {
         let resolver = SystemWebhookResolver()
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let found = try await resolver.addresses(of: "localhost", port: 80, on: loop).get()
+        let found = try await resolver.addresses(of: "localhost", port: 80, on: loop) { true }.get()
         #expect(found.allSatisfy { ["127.0.0.1", "::1"].contains($0.ipAddress) && $0.port == 80 } && !found.isEmpty)
-        await #expect(throws: (any Error).self) { try await resolver.addresses(of: "nowhere.invalid", port: 80, on: loop).get() }
+        await #expect(throws: (any Error).self) {
+            try await resolver.addresses(of: "nowhere.invalid", port: 80, on: loop) { true }.get()
+        }
+    }
+
+    // MARK: Name servers that hang
+
+    /// A DNS that answers when the test says so.
+    private final class LateNames: WebhookResolving {
+        let question = Mailbox<EventLoopPromise<[SocketAddress]>>("a name to be looked up")
+
+        func addresses(
+            of host: String, port: Int, on loop: any EventLoop, while isWanted: @escaping @Sendable () -> Bool
+        ) -> EventLoopFuture<[SocketAddress]> {
+            let promise = loop.makePromise(of: [SocketAddress].self)
+            question.put(promise)
+            return promise.futureResult
+        }
+    }
+
+    /// The first connection that the server takes is the test's own.
+    @Test func afterTheLimitNobodyIsConnectedTo() async throws {
+        let taken = Mailbox<Int>("a connection")
+        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { taken.put(channel.remoteAddress?.port ?? 0) }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let names = LateNames()
+        let port = try #require(server.localAddress?.port)
+        let answer = try await Self.send(to: "http://localhost:\(port)/", names: names, limit: .milliseconds(50))
+        #expect(answer == .failed(.timedOut))
+        let promise = try await names.question.next()
+        promise.succeed([try SocketAddress(ipAddress: "127.0.0.1", port: port)])
+        // By then the attempt has heard of it.
+        try await promise.futureResult.eventLoop.submit {}.get()
+        let own = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: port).get()
+        #expect(try await taken.next() == own.localAddress?.port)
+        try await own.close()
+        try await server.close()
+    }
+
+    /// A resolver on one thread whose lookups wait for the test.
+    private struct Lookups: Sendable {
+        let begun = Mailbox<String>("a lookup")
+        let mayEnd = DispatchSemaphore(value: 0)
+        let threads = NIOThreadPool(numberOfThreads: 1)
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let resolver: SystemWebhookResolver
+
+        init() {
+            threads.start()
+            resolver = SystemWebhookResolver(threads: threads) { [begun, mayEnd] host in
+                begun.put(host)
+                _ = mayEnd.wait(timeout: .now() + 20)
+                return [try SocketAddress(ipAddress: "192.0.2.1", port: 0)]
+            }
+        }
+
+        func ask(
+            _ host: String, port: Int = 443, while isWanted: @escaping @Sendable () -> Bool = { true }
+        ) -> EventLoopFuture<[SocketAddress]> {
+            resolver.addresses(of: host, port: port, on: loop, while: isWanted)
+        }
+    }
+
+    @Test func aNameIsLookedUpOnceForAllWhoWait() async throws {
+        let lookups = Lookups()
+        let asked = [443, 8_443, 443].map { lookups.ask("h.example.com", port: $0) }
+        #expect(try await lookups.begun.next() == "h.example.com")
+        let late = lookups.ask("h.example.com", port: 1)
+        lookups.mayEnd.signal()
+        var ports: [Int?] = []
+        for answer in asked + [late] { ports.append(try await answer.get().first?.port) }
+        #expect(ports == [443, 8_443, 443, 1])
+        // The next one asks anew: an answer is nobody's afterwards.
+        lookups.mayEnd.signal()
+        _ = try await lookups.ask("h.example.com").get()
+        #expect(lookups.begun.pending == ["h.example.com"])
+        try await lookups.threads.shutdownGracefully()
+    }
+
+    /// The only thread hangs meanwhile.
+    @Test func whatNobodyWaitsForAnyMoreIsNotLookedUp() async throws {
+        let lookups = Lookups()
+        let isWanted = NIOLockedValueBox(true)
+        let hanging = lookups.ask("hangs.example.com")
+        #expect(try await lookups.begun.next() == "hangs.example.com")
+        let left = lookups.ask("left.example.com") { isWanted.withLockedValue { $0 } }
+        let other = lookups.ask("other.example.com")
+        isWanted.withLockedValue { $0 = false }
+        lookups.mayEnd.signal()
+        _ = try await hanging.get()
+        await #expect(throws: SystemWebhookResolver.NotFound.self) { try await left.get() }
+        lookups.mayEnd.signal()
+        _ = try await other.get()
+        #expect(lookups.begun.pending == ["other.example.com"])
+        try await lookups.threads.shutdownGracefully()
+    }
+
+    /// Who asks again and again while a lookup hangs is told each time that his time is over.
+    @Test func whoHasLeftDoesNotWaitBehindALookupThatHangs() async throws {
+        let lookups = Lookups()
+        let isWanted = NIOLockedValueBox(true)
+        let left = lookups.ask("hangs.example.com") { isWanted.withLockedValue { $0 } }
+        _ = try await lookups.begun.next()
+        isWanted.withLockedValue { $0 = false }
+        let next = lookups.ask("hangs.example.com")
+        await #expect(throws: SystemWebhookResolver.NotFound.self) { try await left.get() }
+        lookups.mayEnd.signal()
+        #expect(try await next.get().count == 1)
+        try await lookups.threads.shutdownGracefully()
     }
 
     // MARK: TLS
@@ -251,15 +378,26 @@ import Upstream
     }
 
     @Test(arguments: [
-        (TestCertificates.Kind.wrongHost, "localhost", true, "not"), (.expired, "localhost", true, "expired"),
+        (TestCertificates.Kind.wrongHost, "localhost", true, "check the host in the webhook's URL"),
+        (.expired, "localhost", true, "expired"),
         (.selfSigned, "localhost", true, "--webhook-ca"), (.good, "localhost", false, "--webhook-ca"),
-        (.good, "other.example.com", true, "not"),
+        (.good, "other.example.com", true, "check the host in the webhook's URL"),
     ])
     func aServerThatIsNotProvenIsNotCalled(kind: TestCertificates.Kind, host: String, trusting: Bool, words: String) async throws {
         guard case .failed(.unreachable(let why)) = try await Self.secureAnswer(kind, host: host, trusting: trusting) else {
             Issue.record("it was called")
             return
         }
-        #expect(why.contains("certificate") && why.contains(words), "\(why)")
+        #expect(why.contains("certificate") && why.contains(words) && !why.contains("upstream"), "\(why)")
+    }
+
+    @Test func aServerWithoutTLSIsSaidToBeOne() async throws {
+        let answer = try await ScriptedServer.run { peer in
+            try? await peer.wire.write(Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8))
+            while (try? await peer.wire.read()) != nil {}
+        } client: { server in
+            try await Self.send(to: "https://localhost:\(server.port)/", networks: ["127.0.0.0/8"])
+        }
+        #expect(answer == .failed(.unreachable("localhost does not speak TLS on this port")))
     }
 }

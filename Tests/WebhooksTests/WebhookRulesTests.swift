@@ -42,6 +42,10 @@ import Upstream
         Row("https://tools.example.com/hooks/..", "dots"), Row("https://tools.example.com/hooks/%2e%2e/admin", "dots"),
         Row("https://tools.example.com/hooks/.%2E/admin", "dots"), Row("https://tools.example.com/hooks/..;/admin", "dots"),
         Row("https://tools.example.com/hooks/..%3b/admin", "dots"), Row("https://tools.example.com/hooks/..;x=1/admin", "dots"),
+        Row("https://tools.example.com/hooks/..%20/admin", "dots"), Row("https://tools.example.com/hooks/.%20%20", "dots"),
+        Row("https://tools.example.com/hooks/..%20;x/admin", "dots"), Row("https://tools.example.com/hooks/%20../admin", "dots"),
+        Row("https://tools.example.com/hooks/%c0%ae%c0%ae/admin", "UTF-8"), Row("https://tools.example.com/hooks/..%c0%afadmin", "UTF-8"),
+        Row("https://tools.example.com/hooks/%ff", "UTF-8"), Row("https://tools.example.com/hooks/%ed%a0%80", "UTF-8"),
         Row("https://tools.example.com/hooks/%252e%252e/admin", "encoded slash"),
         Row("https://tools.example.com/hooks/..%2fadmin", "encoded slash"), Row("https://tools.example.com/hooks/%5c..%5cadmin", "encoded"),
         Row("https://tools.example.com/hooks/%00", "encoded"), Row("https://tools.example.com/hooks/%0d%0ax", "encoded"),
@@ -73,6 +77,7 @@ import Upstream
 
     @Test(arguments: [
         Row("http://tools.example.com/", "http:// is for localhost"), Row("http://10.0.0.1/", "http:// is for localhost"),
+        Row("http://[64:ff9b::7f00:1]/", "http:// is for localhost"),
         Row("http://localhost.example.com/", "http:// is for localhost"), Row("https://h/x?y", "query"), Row("https://h/../x", "dots"),
         Row("https://u@h/", "user information"), Row("h", "https://"), Row("http://[::ffff:127.0.0.1]:80/"),
         Row("http://127.9.9.9:1/"), Row("http://LOCALHOST./x"),
@@ -130,6 +135,9 @@ import Upstream
         Address("::1", true, for: "http://localhost:9000/local"), Address("::ffff:127.0.0.1", true, for: "http://localhost:9000/local"),
         Address("127.0.0.1", true, for: "https://localhost/secure"), Address("10.0.0.1", false, for: "https://localhost/secure"),
         Address("93.184.215.14", false, for: "http://localhost:9000/local"),
+        // These packets go to a gateway.
+        Address("64:ff9b::7f00:1", false, for: "http://localhost:9000/local"),
+        Address("64:ff9b::7f00:1", false, for: "https://localhost/secure"),
         Address("10.20.1.1", false, for: "http://localhost:9000/local"),
         Address("127.0.0.1", false, for: "https://other.example.com:8443/"),
     ])

@@ -54,7 +54,7 @@ import Testing
         Case("404", [status(404)], #"{"error":"the webhook answered 404"}"#, ["answered 404 last"]),
         Case("401", [status(401)], #"{"error":"the webhook answered 401"}"#, ["answered 401 last"]),
         Case(
-            "a redirect", [status(302)], #"{"error":"the webhook answered 302, a redirect, which is not followed"}"#,
+            "a redirect", [status(302)], #"{"error":"the webhook answered 302"}"#,
             ["a redirect, which is not followed last"]),
         Case("a new protocol", [status(101)], #"{"error":"the webhook answered 101"}"#, ["answered 101 last"]),
         Case(
@@ -63,16 +63,24 @@ import Testing
         Case(
             "nobody there, then good", [.failed(.unreachable("connection refused")), status(200, "x")], "x",
             ["the webhook cannot be reached: connection refused again"], waits: [waits[0]]),
+        // The model's words go upstream: whom the operator calls, and with which files and settings, is not for it.
+        Case(
+            "a certificate that nobody trusts", [WebhookAnswer](repeating: .failed(.unreachable("h.internal: see /etc/ca.pem")), count: 3),
+            #"{"error":"the webhook cannot be reached"}"#,
+            ["h.internal: see /etc/ca.pem again", "h.internal: see /etc/ca.pem again", "h.internal: see /etc/ca.pem last"], waits: waits),
+        Case(
+            "no HTTP", [.failed(.malformed("is not HTTP"))], #"{"error":"the webhook's answer cannot be read"}"#,
+            ["the webhook's answer is not HTTP last"]),
         Case(
             "too much", [.failed(.tooLarge(limitBytes: 1_048_576))],
-            #"{"error":"the webhook's answer is larger than 1048576 bytes"}"#, ["larger than 1048576 bytes last"]),
+            #"{"error":"the webhook's answer is too large"}"#, ["larger than 1048576 bytes last"]),
         Case(
             "an address that is refused", [.failed(.addressRefused)],
-            #"{"error":"the webhook's host has an address that may not be called (setting --webhook-allow-address)"}"#,
+            #"{"error":"the webhook cannot be called"}"#,
             ["may not be called (setting --webhook-allow-address) last"]),
         Case(
             "no text", [.answered(status: 200, body: [0xFF, 0xFE], retryAfter: nil)],
-            #"{"error":"the webhook's answer is not UTF-8 text"}"#, ["is not UTF-8 text last"]),
+            #"{"error":"the webhook's answer is no text"}"#, ["is not UTF-8 text last"]),
         Case("the process ends", [.failed(.cancelled)], nil),
     ])
     func anAnswerLeadsToAnOutputAnotherAttemptOrAnError(_ row: Case) async throws {
@@ -110,8 +118,15 @@ import Testing
 
     @Test func aURLThatIsNotAllowedAnyMoreIsNotCalled() async throws {
         let script = ScriptedWebhooks()
-        let output = try await script.webhooks(allowed: ["https://h.example.com/other"]).output(of: Self.call()) { _ in true }
-        #expect(output?.text.contains("not allowed any more") == true)
+        let steps = NIOLockedValueBox<[Webhooks.Step]>([])
+        let output = try await script.webhooks(allowed: ["https://h.example.com/other"]).output(of: Self.call()) { step in
+            steps.withLockedValue { $0.append(step) }
+            return true
+        }
+        #expect(output?.text == #"{"error":"the webhook cannot be called"}"#)
+        let error = "the tool's webhook is not allowed any more (setting --webhook-allow)"
+        #expect(
+            steps.withLockedValue { $0 } == [.started(attempt: 1), .failed(attempt: 1, error: error, willRetry: false)])
         #expect(script.requests.pending.isEmpty)
     }
 
@@ -163,11 +178,13 @@ import Testing
         let script = ScriptedWebhooks([Self.status(500)])
         let webhooks = try script.webhooks()
         let output = await Task {
-            withUnsafeCurrentTask { $0?.cancel() }
-            return await webhooks.output(of: Self.call()) { _ in true }
+            await webhooks.output(of: Self.call()) { step in
+                if case .failed(1, _, willRetry: true) = step { withUnsafeCurrentTask { $0?.cancel() } }
+                return true
+            }
         }.value
         #expect(output == nil)
-        #expect(script.requests.pending.isEmpty)
+        #expect(script.requests.pending.count == 1)
     }
 }
 
