@@ -13,6 +13,10 @@ extension Session {
     func callWebhooks() {
         guard callsWebhooks, let webhooks, isTelling, !lacksCredential else { return }
         for call in machine.beginWebhooks() { webhookTasks.add { await self.run(call, webhooks) } }
+        if let call = machine.callToGoOnFrom {
+            machine.webhookRuns.response?.isAsked = true
+            webhookTasks.add { await self.goOn(from: call) }
+        }
     }
 
     /// Upstream would take an output only from the caller, whose own credential is gone with the process that had it.
@@ -75,10 +79,41 @@ extension Session {
             written: JSONValue.object([("type", .string(ClientEventName.conversationItemCreate.rawValue)), ("item", item)]).bytes)
         do throws(SessionError) {
             let given = try await answer(call: call.callID, with: event, goingOn: true, by: Caller(owner: owner, seesAll: true))
+            machine.webhookRuns.gave(call.callID)
             if case .failed(let error) = await given.output.confirmed(within: Self.answerLimit) { return error }
+            if let response = given.response, machine.webhookRuns.response?.call == call.callID {
+                webhookTasks.add { await self.follow(response, after: call.callID) }
+            }
             return nil
         } catch {
             return error
+        }
+    }
+
+    // MARK: The response that follows
+
+    /// Asks for a response that was lost: with a connection, or with the process.
+    private func goOn(from call: String) async {
+        do throws(SessionError) {
+            guard isTelling, let response = try await goOn(fromAnswered: call, by: Caller(owner: owner, seesAll: true)) else { return }
+            await follow(response, after: call)
+        } catch {
+            machine.responseFailed(after: call, isLost: error.code.passes)
+        }
+    }
+
+    /// It may wait for outputs that only clients have.
+    private func follow(_ response: CommandReceipt, after call: String) async {
+        while !Task.isCancelled, isTelling {
+            switch await response.confirmed(within: Self.answerLimit) {
+            case nil: continue
+            case .failed(let error) where isTelling:
+                machine.responseFailed(after: call, isLost: error.code.passes)
+                act([])
+                await flush()
+                return
+            default: return
+            }
         }
     }
 

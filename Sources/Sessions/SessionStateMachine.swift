@@ -202,6 +202,7 @@ struct SessionStateMachine: Sendable {
         self.init(stored.record, projection, lastSeq: stored.lastSeq, inputs: inputs, profile, times, tokenLimit)
         if record.status.hasEnded { link = .ended }
         owedCalls = callsOfWebhooks()
+        if record.owesOutputs { webhookRuns.response = lostResponse() }
         if record.isOneShot { oneShot = .asked }
     }
 
