@@ -38,7 +38,10 @@ extension Session {
         if case .started = step, !machine.isOpen(call: call.callID) { return false }
         act(machine.logged(BridgeEvent.tool(step, of: call)))
         // With the call's own events before it: what a crash takes back must not have been called for.
-        return await flush()
+        guard await flush() else { return false }
+        // That may have taken long.
+        if case .started = step { return isTelling && machine.isOpen(call: call.callID) }
+        return true
     }
 
     // MARK: The output
@@ -51,24 +54,30 @@ extension Session {
     private static let answerLimit = Duration.seconds(600)
 
     private func give(_ output: Webhooks.Output, to call: WebhookCall, _ webhooks: Webhooks) async -> WebhookRuns.End {
-        var error = await given(output.text, to: call)
-        for pause in output.text.utf8.count <= Self.heldBytes ? Self.pauses : [] {
-            guard let failure = error, failure.code.passes, await webhooks.pause(pause) else { break }
-            error = await given(output.text, to: call)
+        var error = await givenInTime(output.text, to: call, webhooks)
+        if let refusal = error, refusal.code.isRefusal {
+            // Such as one that is too long for it. The model is told that instead of nothing.
+            say("the output was refused: \(refusal.message)", output.attempt, of: call)
+            error = await givenInTime(Webhooks.output(ofError: "the output of this function was refused"), to: call, webhooks)
+            if let error, error.code.isRefusal { return .refused }
         }
         guard let error else { return .answered }
         switch error.code {
         case .callAlreadyAnswered, .callNotFound, .sessionClosed, .sessionFailed, .shuttingDown:
             return .answered
-        case .refusedByUpstream, .invalidValue:
-            // Such as one that is too long for it. The model is told that instead of nothing.
-            say("the output was refused: \(error.message)", output.attempt, of: call)
-            _ = await given(Webhooks.output(ofError: "the output of this function was refused"), to: call)
-            return .refused
         default:
             say("the output could not be given to upstream: \(error.message)", output.attempt, of: call)
             return .notGiven(generation: machine.record.generation)
         }
+    }
+
+    private func givenInTime(_ output: String, to call: WebhookCall, _ webhooks: Webhooks) async -> SessionError? {
+        var error = await given(output, to: call)
+        for pause in Self.pauses {
+            guard let failure = error, failure.code.passes, output.utf8.count <= Self.heldBytes, await webhooks.pause(pause) else { break }
+            error = await given(output, to: call)
+        }
+        return error
     }
 
     /// - Returns: nil if upstream has it, or nobody wants it any more.
@@ -121,6 +130,10 @@ extension Session {
         guard isTelling else { return }
         act(machine.logged(BridgeEvent.tool(.failed(attempt: attempt, error: error, willRetry: false), of: call)))
     }
+}
+
+extension SessionError.Code {
+    fileprivate var isRefusal: Bool { self == .refusedByUpstream || self == .invalidValue }
 }
 
 extension BridgeEvent {

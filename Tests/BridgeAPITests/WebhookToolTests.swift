@@ -287,6 +287,7 @@ import Webhooks
             #expect(try await scene.stored("bridge.tool.completed")["status"]?.int == 200)
             let all = try await scene.events().map { String(decoding: $0.source, as: UTF8.self) }.joined()
             #expect(!all.contains("SECRET") && !all.contains("h.example.com"))
+            _ = try await scene.stored("conversation.item.created") { $0["item"]?["output"] != nil }
             let listed = try await scene.bridge.send("GET", scene.path + "/function_calls?status=answered")
             #expect(listed.json?["data"]?.elements.count == 1)
         }
@@ -424,6 +425,40 @@ import Webhooks
             #expect(try await scene.takeOutput("call_a") == #"{"error":"the output of this function was refused"}"#)
             _ = try await scene.sent("response.create")
             #expect(try await scene.stored("bridge.tool.failed")["error"]?.string?.contains("too long") == true)
+            #expect(scene.webhooks.requests.pending.count == 1)
+        }
+    }
+
+    /// The connection is lost with the output that says so: that one is given like any other.
+    @Test func theErrorInTheOutputsPlaceIsGivenOnAnotherConnectionToo() async throws {
+        try await Self.play { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.end()
+            scene.webhooks.answer(200, "too much")
+            func refuse(_ event: JSON, on connection: ScriptedConnection) {
+                connection.push(
+                    #"{"type":"error","error":{"type":"invalid_request_error","code":"x","message":"too long","event_id":"\#(event["event_id"]?.string ?? "")"}}"#
+                )
+            }
+            refuse(try await scene.sent("conversation.item.create"), on: scene.connection)
+            // The one in its place comes, and with it the connection ends three times: nobody can be reached.
+            var last = scene.connection
+            for number in 2...4 {
+                _ = try await scene.sent("conversation.item.create", on: last)
+                guard number < 4 else { break }
+                scene.upstream.script(.session("sess_\(number)"))
+                last.end(UpstreamEnd(.lost))
+                last = try await scene.upstream.nextConnection()
+                try await scene.takeCall("call_a", on: last)
+            }
+            // It was sent as often as anything is. Lost once more, the same words are given anew.
+            scene.upstream.script(.session("sess_5"))
+            last.end(UpstreamEnd(.lost))
+            last = try await scene.upstream.nextConnection()
+            try await scene.takeCall("call_a", on: last)
+            #expect(try await scene.takeOutput("call_a", on: last) == #"{"error":"the output of this function was refused"}"#)
+            _ = try await scene.sent("response.create", on: last)
             #expect(scene.webhooks.requests.pending.count == 1)
         }
     }
@@ -591,6 +626,35 @@ import Webhooks
     }
 
     // MARK: Ends
+
+    /// Nobody's webhooks are called because the session is loaded to be ended.
+    @Test(arguments: ["", "?keep=true"])
+    func aSessionThatIsLoadedToBeEndedCallsNothing(query: String) async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "webhooks-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let storage = EventLogConfiguration(storage: .directory(folder))
+        var id = ""
+        try await Self.play(storage: storage) { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.end()
+            _ = try await scene.webhooks.requests.next()
+            id = scene.id
+        }
+        let webhooks = ScriptedWebhooks()
+        try await APIFixture.run(connector: ScriptedUpstream(), storage: storage, webhooks: try webhooks.webhooks()) {
+            (bridge: APIFixture) async throws in
+            #expect(try await bridge.log.sessionsOwingOutputs() == [id])
+            #expect(try await bridge.send("DELETE", "/v1/sessions/\(id)\(query)").status == 200)
+            #expect(webhooks.requests.pending.isEmpty)
+            guard query.isEmpty else {
+                let scene = Scene(
+                    bridge: bridge, upstream: ScriptedUpstream(), connection: ScriptedConnection(), webhooks: webhooks, id: id)
+                #expect(try await scene.tools() == ["started call_a 1"])
+                return
+            }
+        }
+    }
 
     @Test func aClosedSessionMakesNoFurtherAttempt() async throws {
         try await Self.play { scene in
