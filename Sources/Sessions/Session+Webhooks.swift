@@ -67,14 +67,17 @@ extension Session {
             return .answered
         default:
             say("the output could not be given to upstream: \(error.message)", output.attempt, of: call)
-            return .notGiven(generation: machine.record.generation)
+            // What the connection did not do is not its fault: the call may be made again on the same one.
+            return .notGiven(generation: machine.record.generation - (error.code.isOurs ? 1 : 0))
         }
     }
 
     private func givenInTime(_ output: String, to call: WebhookCall, _ webhooks: Webhooks) async -> SessionError? {
         var error = await given(output, to: call)
         for pause in Self.pauses {
-            guard let failure = error, failure.code.passes, output.utf8.count <= Self.heldBytes, await webhooks.pause(pause) else { break }
+            guard let failure = error, failure.code.passes, failure.code.isOurs || output.utf8.count <= Self.heldBytes,
+                await webhooks.pause(pause)
+            else { break }
             error = await given(output, to: call)
         }
         return error
@@ -133,6 +136,8 @@ extension Session {
 }
 
 extension SessionError.Code {
+    /// Refused here for a while, whatever the connection does.
+    fileprivate var isOurs: Bool { self == .tooManyCommands || self == .storeUnavailable }
     fileprivate var isRefusal: Bool { self == .refusedByUpstream || self == .invalidValue }
 }
 

@@ -463,6 +463,33 @@ import Webhooks
         }
     }
 
+    /// The session has no room for another command all the time. The call is made again, on the same connection.
+    @Test(arguments: [1, 100_000])
+    func anOutputThatTheBridgeHadNoRoomForIsAskedForAgainOnTheSameConnection(bytes: Int) async throws {
+        try await Self.play { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.end()
+            let first = try await scene.webhooks.requests.next()
+            var items: [JSON] = []
+            for _ in 0..<64 {
+                // Nobody waits for it.
+                _ = try await scene.bridge.send("POST", scene.path + "/items", #"{"text":"hi"}"#, headers: ["prefer": "wait=0"])
+                items.append(try #require(try await scene.sent("conversation.item.create")["item"]))
+            }
+            scene.webhooks.answer(200, String(repeating: "x", count: bytes))
+            let second = try await scene.webhooks.requests.next()
+            #expect(second.header("webhook-id") == first.header("webhook-id"))
+            for item in items {
+                scene.connection.push(#"{"type":"conversation.item.created","item":\#(String(decoding: item.lexeme, as: UTF8.self))}"#)
+            }
+            _ = try await scene.stored("conversation.item.created") { $0["item"]?["id"]?.string == items[63]["id"]?.string }
+            scene.webhooks.answer(200, "found")
+            #expect(try await scene.takeOutput("call_a") == "found")
+            _ = try await scene.sent("response.create")
+        }
+    }
+
     /// Eight calls of one session are under way, so that it takes no place from others; the ninth follows.
     @Test func aSessionCallsEightAtATime() async throws {
         try await Self.play { scene in
