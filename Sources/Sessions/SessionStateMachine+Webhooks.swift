@@ -30,6 +30,8 @@ struct WebhookRuns: Sendable {
 
     /// In the record as `owesOutputs` too, so that the next start knows that somebody wanted it.
     var response: Owed?
+    /// Pending calls whose tools have a webhook, which is not called for them.
+    var unowed: Set<String> = []
     /// Calls whose outputs are on their way, with a response to follow.
     private var given: Set<String> = []
     private var underWay: Set<String> = []
@@ -50,6 +52,13 @@ struct WebhookRuns: Sendable {
         case .notGiven(let failed): generation.map { $0 > failed } ?? false
         case .refused: false
         }
+    }
+
+    /// Nobody answers the call, unless a client thinks of it.
+    func isForgone(_ call: String) -> Bool {
+        guard !underWay.contains(call) else { return false }
+        if case .refused = ends[call] { return true }
+        return unowed.contains(call)
     }
 
     mutating func began(_ call: String) {
@@ -101,13 +110,21 @@ extension SessionStateMachine {
             if projection.activeResponse != nil { webhookRuns.response = nil }
         case .conversationItemCreated, .conversationItemAdded, .conversationItemDone, .conversationItemDeleted, .responseOutputItemDone,
             .responseDone, .sessionUpdated, .transcriptionSessionUpdated:
-            owedCalls = callsOfWebhooks()
+            noteCallsOfWebhooks()
             webhookRuns.noteOutputs(projection.answeredCalls) { projection.turn(ofCall: $0) }
         default:
             // Most are deltas, and change nothing about it.
             break
         }
         noteOwing()
+    }
+
+    mutating func noteCallsOfWebhooks() {
+        owedCalls = callsOfWebhooks()
+        guard !webhooks.isEmpty else { return webhookRuns.unowed = [] }
+        webhookRuns.unowed = projection.pendingCalls.subtracting(owedCalls).filter {
+            projection.call($0)?.object?["name"]?.string.flatMap(webhooks.url) != nil
+        }
     }
 
     private mutating func noteOwing() {
