@@ -22,14 +22,7 @@ extension Session {
                 return (taken, try await receipt(of: Self.responseCreate, begunAs: steps[1]))
             }
             // Only the output was given.
-            try await admit()
-            adopt(caller)
-            guard let turn = machine.projection.turn(ofCall: call) else { return (taken, nil) }
-            let request = try request(for: turn, as: steps[1])
-            nextCommand += 1
-            let response = goOn(from: call, of: turn, with: request, as: steps[1])
-            act([])
-            return (taken, response)
+            return (taken, try await goOn(fromAnswered: call, by: caller, as: steps[1]))
         }
         try await admit()
         guard let turn = machine.projection.turn(ofCall: call) else {
@@ -48,6 +41,21 @@ extension Session {
         let prepared = try builder(for: steps.first).build(output, firstID: nextCommand + 1, rejectIfActive: false)
         let taken = try take(prepared, as: steps.first, by: caller)
         return (taken, goOn(from: call, of: turn, with: request, as: steps.last))
+    }
+
+    /// Has the response asked for that follows a call's output.
+    /// - Returns: nil if there is no such call any more.
+    func goOn(
+        fromAnswered call: String, by caller: Caller, as step: CommandStep? = nil
+    ) async throws(SessionError) -> CommandReceipt? {
+        try await admit()
+        adopt(caller)
+        guard let turn = machine.projection.turn(ofCall: call) else { return nil }
+        let request = try request(for: turn, as: step)
+        nextCommand += 1
+        let response = goOn(from: call, of: turn, with: request, as: step)
+        act([])
+        return response
     }
 
     /// Before the output is sent, so that nothing can be refused any more once it is.

@@ -13,6 +13,10 @@ extension Session {
     func callWebhooks() {
         guard callsWebhooks, let webhooks, isTelling, !lacksCredential else { return }
         for call in machine.beginWebhooks() { webhookTasks.add { await self.run(call, webhooks) } }
+        if let call = machine.callToGoOnFrom {
+            machine.webhookRuns.response?.isAsked = true
+            webhookTasks.add { await self.goOn(from: call) }
+        }
     }
 
     /// Upstream would take an output only from the caller, whose own credential is gone with the process that had it.
@@ -34,7 +38,10 @@ extension Session {
         if case .started = step, !machine.isOpen(call: call.callID) { return false }
         act(machine.logged(BridgeEvent.tool(step, of: call)))
         // With the call's own events before it: what a crash takes back must not have been called for.
-        return await flush()
+        guard await flush() else { return false }
+        // That may have taken long.
+        if case .started = step { return isTelling && machine.isOpen(call: call.callID) }
+        return true
     }
 
     // MARK: The output
@@ -47,24 +54,33 @@ extension Session {
     private static let answerLimit = Duration.seconds(600)
 
     private func give(_ output: Webhooks.Output, to call: WebhookCall, _ webhooks: Webhooks) async -> WebhookRuns.End {
-        var error = await given(output.text, to: call)
-        for pause in output.text.utf8.count <= Self.heldBytes ? Self.pauses : [] {
-            guard let failure = error, failure.code.passes, await webhooks.pause(pause) else { break }
-            error = await given(output.text, to: call)
+        var error = await givenInTime(output.text, to: call, webhooks)
+        if let refusal = error, refusal.code.isRefusal {
+            // Such as one that is too long for it. The model is told that instead of nothing.
+            say("the output was refused: \(refusal.message)", output.attempt, of: call)
+            error = await givenInTime(Webhooks.output(ofError: "the output of this function was refused"), to: call, webhooks)
+            if let error, error.code.isRefusal { return .refused }
         }
         guard let error else { return .answered }
         switch error.code {
         case .callAlreadyAnswered, .callNotFound, .sessionClosed, .sessionFailed, .shuttingDown:
             return .answered
-        case .refusedByUpstream, .invalidValue:
-            // Such as one that is too long for it. The model is told that instead of nothing.
-            say("the output was refused: \(error.message)", output.attempt, of: call)
-            _ = await given(Webhooks.output(ofError: "the output of this function was refused"), to: call)
-            return .refused
         default:
             say("the output could not be given to upstream: \(error.message)", output.attempt, of: call)
-            return .notGiven(generation: machine.record.generation)
+            // What the connection did not do is not its fault: the call may be made again on the same one.
+            return .notGiven(generation: machine.record.generation - (error.code.isOurs ? 1 : 0))
         }
+    }
+
+    private func givenInTime(_ output: String, to call: WebhookCall, _ webhooks: Webhooks) async -> SessionError? {
+        var error = await given(output, to: call)
+        for pause in Self.pauses {
+            guard let failure = error, failure.code.passes, failure.code.isOurs || output.utf8.count <= Self.heldBytes,
+                await webhooks.pause(pause)
+            else { break }
+            error = await given(output, to: call)
+        }
+        return error
     }
 
     /// - Returns: nil if upstream has it, or nobody wants it any more.
@@ -75,10 +91,41 @@ extension Session {
             written: JSONValue.object([("type", .string(ClientEventName.conversationItemCreate.rawValue)), ("item", item)]).bytes)
         do throws(SessionError) {
             let given = try await answer(call: call.callID, with: event, goingOn: true, by: Caller(owner: owner, seesAll: true))
+            machine.webhookRuns.gave(call.callID)
             if case .failed(let error) = await given.output.confirmed(within: Self.answerLimit) { return error }
+            if let response = given.response, machine.webhookRuns.response?.call == call.callID {
+                webhookTasks.add { await self.follow(response, after: call.callID) }
+            }
             return nil
         } catch {
             return error
+        }
+    }
+
+    // MARK: The response that follows
+
+    /// Asks for a response that was lost: with a connection, or with the process.
+    private func goOn(from call: String) async {
+        do throws(SessionError) {
+            guard isTelling, let response = try await goOn(fromAnswered: call, by: Caller(owner: owner, seesAll: true)) else { return }
+            await follow(response, after: call)
+        } catch {
+            machine.responseFailed(after: call, isLost: error.code.passes)
+        }
+    }
+
+    /// It may wait for outputs that only clients have.
+    private func follow(_ response: CommandReceipt, after call: String) async {
+        while !Task.isCancelled, isTelling {
+            switch await response.confirmed(within: Self.answerLimit) {
+            case nil: continue
+            case .failed(let error) where isTelling:
+                machine.responseFailed(after: call, isLost: error.code.passes)
+                act([])
+                await flush()
+                return
+            default: return
+            }
         }
     }
 
@@ -86,6 +133,12 @@ extension Session {
         guard isTelling else { return }
         act(machine.logged(BridgeEvent.tool(.failed(attempt: attempt, error: error, willRetry: false), of: call)))
     }
+}
+
+extension SessionError.Code {
+    /// Refused here for a while, whatever the connection does.
+    fileprivate var isOurs: Bool { self == .tooManyCommands || self == .storeUnavailable }
+    fileprivate var isRefusal: Bool { self == .refusedByUpstream || self == .invalidValue }
 }
 
 extension BridgeEvent {

@@ -95,8 +95,8 @@ package actor Session {
     var hasResponseInProgress: Bool { !machine.projection.responsesInProgress.isEmpty }
     /// The same, or a webhook is being called.
     var isInTurn: Bool { hasResponseInProgress || isCallingWebhooks }
-    /// Or their outputs are on their way.
-    var isCallingWebhooks: Bool { machine.webhookRuns.count > 0 }
+    /// Or their outputs are on their way, or the response that follows.
+    var isCallingWebhooks: Bool { machine.webhookRuns.count > 0 || machine.isResponseDue }
     /// The store could not take its events; the directory loads it anew.
     var mustBeReloaded: Bool { isBroken }
 

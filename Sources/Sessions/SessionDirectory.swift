@@ -227,32 +227,50 @@ package actor SessionDirectory {
 
     /// - Throws: `.sessionNotFound` also for a session that is another caller's.
     package func session(_ id: String, for caller: Caller) async throws(SessionError) -> Session {
+        try await session(id, for: caller, goingOn: true)
+    }
+
+    /// - Parameter goingOn: false: it is about to end, and one that is loaded for that calls no webhooks.
+    private func session(_ id: String, for caller: Caller, goingOn: Bool) async throws(SessionError) -> Session {
         if let session = sessions[id] {
             guard caller.sees(owner: session.owner) else { throw Self.notFound(id) }
             // As long as the store fails, a reload would only fail again; the session refuses commands by itself.
             guard await session.mustBeReloaded, log.isHealthy else { return session }
             if sessions[id] === session { sessions[id] = nil }
         }
-        guard let session = try await reading({ () async throws(EventLogError) in try await self.load(id) }),
-            caller.sees(owner: session.owner)
-        else { throw Self.notFound(id) }
+        guard let session = try await reading({ () async throws(EventLogError) in try await self.load(id, goingOn: goingOn) }) else {
+            throw Self.notFound(id)
+        }
+        guard caller.sees(owner: session.owner) else {
+            await session.startWebhooks()
+            throw Self.notFound(id)
+        }
         return session
     }
 
     /// Ends a session; its history goes too unless it is to be kept.
     package func delete(_ id: String, keepingHistory: Bool, by caller: Caller) async throws(SessionError) {
-        let session = try await session(id, for: caller)
-        try await session.close(reason: keepingHistory ? "closed" : "deleted")
+        try await end(try await session(id, for: caller, goingOn: false), reason: keepingHistory ? "closed" : "deleted")
         sessions[id] = nil
         guard !keepingHistory else { return }
         _ = try await reading { () async throws(EventLogError) in try await self.log.deleteSession(id) }
     }
 
+    private func end(_ session: Session, reason: String) async throws(SessionError) {
+        do throws(SessionError) {
+            try await session.close(reason: reason)
+        } catch {
+            // It goes on as if nobody had wanted that.
+            await session.startWebhooks()
+            throw error
+        }
+    }
+
     /// Makes a session not exist of which nobody was told: its creation was cut off. One that is not there is fine.
     package func discard(_ id: String) async throws(SessionError) {
         // In the store it may be connecting, and is nobody's then.
-        let session = try await reading { () async throws(EventLogError) in try await self.load(id) }
-        try await session?.close(reason: "deleted")
+        let session = try await reading { () async throws(EventLogError) in try await self.load(id, goingOn: false) }
+        if let session { try await end(session, reason: "deleted") }
         sessions[id] = nil
         _ = try await reading { () async throws(EventLogError) in try await self.log.deleteSession(id) }
     }
@@ -361,7 +379,7 @@ package actor SessionDirectory {
     }
 
     /// The one actor of a stored session; nil if there is none. Whoever comes while it is being loaded waits for the same one.
-    private func load(_ id: String) async throws(EventLogError) -> Session? {
+    private func load(_ id: String, goingOn: Bool) async throws(EventLogError) -> Session? {
         while let loading = loading[id] {
             guard await loading.value(within: Self.loadingLimit) != nil else {
                 throw EventLogError(.unavailable, "the session could not be read in time")
@@ -378,7 +396,7 @@ package actor SessionDirectory {
         // Made for one response: it has ended, and takes nothing. Kept here it would outlive its rows.
         guard await !session.record.isOneShot else { return session }
         sessions[id] = session
-        await session.startWebhooks()
+        if goingOn { await session.startWebhooks() }
         await putAwayIdle()
         return session
     }
@@ -426,8 +444,8 @@ package actor SessionDirectory {
             let now = Int(Date().timeIntervalSince1970)
             let ids = (try? await log.sessionsExpired(by: now, limit: Self.endedTogether)) ?? []
             for id in ids {
-                guard let session = try? await session(id, for: Caller(owner: nil, seesAll: true)) else { continue }
-                try? await session.close(reason: "max_duration")
+                guard let session = try? await session(id, for: Caller(owner: nil, seesAll: true), goingOn: false) else { continue }
+                try? await end(session, reason: "max_duration")
             }
             // Many at once are not waited for long, but neither is a store that does not take their ends asked in a circle.
             try? await Task.sleep(for: ids.count < Self.endedTogether ? .seconds(1) : .milliseconds(100))

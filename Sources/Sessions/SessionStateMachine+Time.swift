@@ -136,7 +136,9 @@ extension SessionStateMachine {
             && awaitedTranscripts.isEmpty
     }
 
-    private var isToolPending: Bool { !projection.pendingCalls.isSubset(of: missingCalls) }
+    private var isToolPending: Bool {
+        projection.pendingCalls.contains { !missingCalls.contains($0) && !webhookRuns.isForgone($0) }
+    }
 
     // MARK: A silent upstream
 

@@ -201,7 +201,8 @@ struct SessionStateMachine: Sendable {
             items: stored.items, responses: stored.responses, configuration: stored.record.configuration, usage: stored.record.usage)
         self.init(stored.record, projection, lastSeq: stored.lastSeq, inputs: inputs, profile, times, tokenLimit)
         if record.status.hasEnded { link = .ended }
-        owedCalls = callsOfWebhooks()
+        noteCallsOfWebhooks()
+        if record.owesOutputs { webhookRuns.response = lostResponse() }
         if record.isOneShot { oneShot = .asked }
     }
 

@@ -63,13 +63,33 @@ import Webhooks
             return item["output"]?.string ?? ""
         }
 
-        /// A new connection takes the configuration and the call that it is given again.
-        func takeCall(_ call: String, on connection: ScriptedConnection) async throws {
+        /// A new connection takes the configuration and the call that it is given again, with its output if it has one.
+        func takeCall(_ call: String, withOutput: Bool = false, on connection: ScriptedConnection) async throws {
             _ = try await sent("session.update", on: connection)
             connection.push(#"{"type":"session.updated","session":{"id":"sess_2"}}"#)
-            let item = try #require(try await sent("conversation.item.create", on: connection)["item"])
-            try #require(item["call_id"]?.string == call && item["type"]?.string == "function_call")
-            connection.push(#"{"type":"conversation.item.created","item":\#(String(decoding: item.lexeme, as: UTF8.self))}"#)
+            for type in withOutput ? ["function_call", "function_call_output"] : ["function_call"] {
+                let item = try #require(try await sent("conversation.item.create", on: connection)["item"])
+                try #require(item["call_id"]?.string == call && item["type"]?.string == type)
+                connection.push(#"{"type":"conversation.item.created","item":\#(String(decoding: item.lexeme, as: UTF8.self))}"#)
+            }
+        }
+
+        /// Upstream begins the response that the bridge has asked for.
+        func takeResponse(_ id: String, on connection: ScriptedConnection? = nil) async throws {
+            let request = try await sent("response.create", on: connection)
+            let metadata = request["response"]?["metadata"].map { String(decoding: $0.lexeme, as: UTF8.self) } ?? "null"
+            (connection ?? self.connection).push(
+                #"{"type":"response.created","response":{"id":"\#(id)","status":"in_progress","output":[],"metadata":\#(metadata)}}"#)
+        }
+
+        /// Upstream has the output of the only call, and is asked for the response.
+        func giveOutput() async throws {
+            begin()
+            call("call_a")
+            end()
+            webhooks.answer(200, "4 °C")
+            _ = try await takeOutput("call_a")
+            _ = try await sent("response.create")
         }
 
         /// Until the stored events have one that fits.
@@ -268,6 +288,7 @@ import Webhooks
             #expect(try await scene.stored("bridge.tool.completed")["status"]?.int == 200)
             let all = try await scene.events().map { String(decoding: $0.source, as: UTF8.self) }.joined()
             #expect(!all.contains("SECRET") && !all.contains("h.example.com"))
+            _ = try await scene.stored("conversation.item.created") { $0["item"]?["output"] != nil }
             let listed = try await scene.bridge.send("GET", scene.path + "/function_calls?status=answered")
             #expect(listed.json?["data"]?.elements.count == 1)
         }
@@ -409,6 +430,67 @@ import Webhooks
         }
     }
 
+    /// The connection is lost with the output that says so: that one is given like any other.
+    @Test func theErrorInTheOutputsPlaceIsGivenOnAnotherConnectionToo() async throws {
+        try await Self.play { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.end()
+            scene.webhooks.answer(200, "too much")
+            func refuse(_ event: JSON, on connection: ScriptedConnection) {
+                connection.push(
+                    #"{"type":"error","error":{"type":"invalid_request_error","code":"x","message":"too long","event_id":"\#(event["event_id"]?.string ?? "")"}}"#
+                )
+            }
+            refuse(try await scene.sent("conversation.item.create"), on: scene.connection)
+            // The one in its place comes, and with it the connection ends three times: nobody can be reached.
+            var last = scene.connection
+            for number in 2...4 {
+                _ = try await scene.sent("conversation.item.create", on: last)
+                guard number < 4 else { break }
+                scene.upstream.script(.session("sess_\(number)"))
+                last.end(UpstreamEnd(.lost))
+                last = try await scene.upstream.nextConnection()
+                try await scene.takeCall("call_a", on: last)
+            }
+            // It was sent as often as anything is. Lost once more, the same words are given anew.
+            scene.upstream.script(.session("sess_5"))
+            last.end(UpstreamEnd(.lost))
+            last = try await scene.upstream.nextConnection()
+            try await scene.takeCall("call_a", on: last)
+            #expect(try await scene.takeOutput("call_a", on: last) == #"{"error":"the output of this function was refused"}"#)
+            _ = try await scene.sent("response.create", on: last)
+            #expect(scene.webhooks.requests.pending.count == 1)
+        }
+    }
+
+    /// The session has no room for another command all the time. The call is made again, on the same connection.
+    @Test(arguments: [1, 100_000])
+    func anOutputThatTheBridgeHadNoRoomForIsAskedForAgainOnTheSameConnection(bytes: Int) async throws {
+        try await Self.play { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.end()
+            let first = try await scene.webhooks.requests.next()
+            var items: [JSON] = []
+            for _ in 0..<64 {
+                // Nobody waits for it.
+                _ = try await scene.bridge.send("POST", scene.path + "/items", #"{"text":"hi"}"#, headers: ["prefer": "wait=0"])
+                items.append(try #require(try await scene.sent("conversation.item.create")["item"]))
+            }
+            scene.webhooks.answer(200, String(repeating: "x", count: bytes))
+            let second = try await scene.webhooks.requests.next()
+            #expect(second.header("webhook-id") == first.header("webhook-id"))
+            for item in items {
+                scene.connection.push(#"{"type":"conversation.item.created","item":\#(String(decoding: item.lexeme, as: UTF8.self))}"#)
+            }
+            _ = try await scene.stored("conversation.item.created") { $0["item"]?["id"]?.string == items[63]["id"]?.string }
+            scene.webhooks.answer(200, "found")
+            #expect(try await scene.takeOutput("call_a") == "found")
+            _ = try await scene.sent("response.create")
+        }
+    }
+
     /// Eight calls of one session are under way, so that it takes no place from others; the ninth follows.
     @Test func aSessionCallsEightAtATime() async throws {
         try await Self.play { scene in
@@ -441,6 +523,164 @@ import Webhooks
             #expect(try await scene.takeOutput("call_a", on: connection) == "late")
             _ = try await scene.sent("response.create", on: connection)
             #expect(scene.webhooks.requests.pending.isEmpty)
+        }
+    }
+
+    // MARK: The response that follows
+
+    /// The connection is lost between the output's confirmation and `response.created`.
+    @Test func aResponseThatIsLostIsAskedForAgainOnTheNextConnection() async throws {
+        try await Self.play { scene in
+            try await scene.giveOutput()
+            #expect(try await scene.bridge.log.sessionsOwingOutputs() == [scene.id])
+            scene.upstream.script(.session("sess_2"))
+            scene.connection.end(UpstreamEnd(.lost))
+            let connection = try await scene.upstream.nextConnection()
+            try await scene.takeCall("call_a", withOutput: true, on: connection)
+            try await scene.takeResponse("resp_2", on: connection)
+            _ = try await scene.stored("response.created") { $0["response"]?["id"]?.string == "resp_2" }
+            #expect(try await scene.bridge.log.sessionsOwingOutputs().isEmpty)
+            // One that was created is not asked for again, whatever becomes of it.
+            scene.upstream.script(.session("sess_3"))
+            connection.end(UpstreamEnd(.lost))
+            let third = try await scene.upstream.nextConnection()
+            try await scene.takeCall("call_a", withOutput: true, on: third)
+            _ = try await scene.stored("bridge.upstream.switched") { $0["generation"]?.int == 3 }
+            try await scene.bridge.directory.session(scene.id, for: Caller(owner: nil)).settled()
+            #expect(connection.pendingSent.isEmpty && third.pendingSent.isEmpty)
+            #expect(scene.webhooks.requests.pending.count == 1)
+        }
+    }
+
+    @Test func aResponseThatIsLostOverAndOverIsGivenUp() async throws {
+        try await Self.play { scene in
+            try await scene.giveOutput()
+            var last = scene.connection
+            for number in 2...4 {
+                scene.upstream.script(.session("sess_\(number)"))
+                last.end(UpstreamEnd(.lost))
+                last = try await scene.upstream.nextConnection()
+                try await scene.takeCall("call_a", withOutput: true, on: last)
+                if number < 4 { _ = try await scene.sent("response.create", on: last) }
+            }
+            _ = try await scene.stored("bridge.upstream.switched") { $0["generation"]?.int == 4 }
+            try await scene.bridge.directory.session(scene.id, for: Caller(owner: nil)).settled()
+            #expect(last.pendingSent.isEmpty)
+            #expect(try await scene.bridge.log.sessionsOwingOutputs().isEmpty)
+        }
+    }
+
+    @Test func aResponseThatUpstreamRefusesIsNotAskedForAgain() async throws {
+        try await Self.play { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.end()
+            scene.webhooks.answer(200, "4 °C")
+            _ = try await scene.takeOutput("call_a")
+            let request = try await scene.sent("response.create")
+            scene.connection.push(
+                #"{"type":"error","error":{"type":"invalid_request_error","code":"quota","message":"no","event_id":"\#(request["event_id"]?.string ?? "")"}}"#
+            )
+            while try await !scene.bridge.log.sessionsOwingOutputs().isEmpty { await Task.yield() }
+            #expect(scene.connection.pendingSent.isEmpty)
+        }
+    }
+
+    /// The bridge is told to stop between the output's confirmation and `response.created`: it waits for the response, and for its end.
+    @Test func aStopWaitsForTheResponseThatFollows() async throws {
+        try await Self.play { scene in
+            try await scene.giveOutput()
+            let session = try await scene.bridge.directory.session(scene.id, for: Caller(owner: nil))
+            let stopped = Task { await scene.bridge.directory.stop(within: .seconds(30)) }
+            await session.settled()
+            scene.begin("resp_2")
+            scene.end("resp_2")
+            await stopped.value
+            let done = try await scene.events().first {
+                $0["type"]?.string == "response.done" && $0["response"]?["id"]?.string == "resp_2"
+            }
+            #expect(done?["response"]?["status"]?.string == "completed")
+            #expect(try await scene.bridge.log.sessionsOwingOutputs().isEmpty)
+        }
+    }
+
+    /// It stops at once: the next start asks for the response, and the one after it does not.
+    @Test func aResponseThatAStopHasCutOffIsAskedForByTheNextStart() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "webhooks-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let storage = EventLogConfiguration(storage: .directory(folder))
+        var id = ""
+        try await Self.play(storage: storage) { scene in
+            try await scene.giveOutput()
+            id = scene.id
+        }
+        for isFirst in [true, false] {
+            let upstream = ScriptedUpstream([.session("sess_2")])
+            let webhooks = ScriptedWebhooks()
+            try await APIFixture.run(connector: upstream, storage: storage, webhooks: try webhooks.webhooks()) {
+                (bridge: APIFixture) async throws in
+                #expect(try await bridge.log.sessionsOwingOutputs() == (isFirst ? [id] : []))
+                try await bridge.directory.recover()
+                if isFirst {
+                    let connection = try await upstream.nextConnection()
+                    let scene = Scene(bridge: bridge, upstream: upstream, connection: connection, webhooks: webhooks, id: id)
+                    try await scene.takeCall("call_a", withOutput: true, on: connection)
+                    try await scene.takeResponse("resp_2")
+                    _ = try await scene.stored("response.created") { $0["response"]?["id"]?.string == "resp_2" }
+                    #expect(connection.pendingSent.isEmpty)
+                } else {
+                    try await bridge.directory.session(id, for: Caller(owner: nil)).settled()
+                    #expect(upstream.connectedEndpoints.isEmpty)
+                }
+                #expect(webhooks.requests.pending.isEmpty)
+            }
+        }
+    }
+
+    /// A client that wants no response gets none, from this process or the next one.
+    @Test func anOutputThatAClientGaveIsNotGoneOnFrom() async throws {
+        try await Self.play { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.end()
+            _ = try await scene.webhooks.requests.next()
+            async let answered = scene.bridge.send(
+                "POST", scene.path + "/function_calls/call_a/output", #"{"output":"mine","respond":false}"#)
+            _ = try await scene.takeOutput("call_a")
+            #expect(try await answered.status == 201)
+            #expect(try await scene.bridge.log.sessionsOwingOutputs().isEmpty)
+            scene.webhooks.answer()
+        }
+    }
+
+    // MARK: Ends
+
+    /// Nobody's webhooks are called because the session is loaded to be ended.
+    @Test(arguments: ["", "?keep=true"])
+    func aSessionThatIsLoadedToBeEndedCallsNothing(query: String) async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "webhooks-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let storage = EventLogConfiguration(storage: .directory(folder))
+        var id = ""
+        try await Self.play(storage: storage) { scene in
+            scene.begin()
+            scene.call("call_a")
+            scene.end()
+            _ = try await scene.webhooks.requests.next()
+            id = scene.id
+        }
+        let webhooks = ScriptedWebhooks()
+        try await APIFixture.run(connector: ScriptedUpstream(), storage: storage, webhooks: try webhooks.webhooks()) {
+            (bridge: APIFixture) async throws in
+            #expect(try await bridge.log.sessionsOwingOutputs() == [id])
+            #expect(try await bridge.send("DELETE", "/v1/sessions/\(id)\(query)").status == 200)
+            #expect(webhooks.requests.pending.isEmpty)
+            guard query.isEmpty else {
+                let scene = Scene(
+                    bridge: bridge, upstream: ScriptedUpstream(), connection: ScriptedConnection(), webhooks: webhooks, id: id)
+                #expect(try await scene.tools() == ["started call_a 1"])
+                return
+            }
         }
     }
 
@@ -485,7 +725,7 @@ import Webhooks
             let scene = Scene(bridge: bridge, upstream: upstream, connection: connection, webhooks: webhooks, id: first.session)
             try await scene.takeCall("call_a", on: connection)
             #expect(try await scene.takeOutput("call_a") == "again")
-            _ = try await scene.sent("response.create")
+            try await scene.takeResponse("resp_2")
             while try await !bridge.log.sessionsOwingOutputs().isEmpty { await Task.yield() }
             #expect(try await scene.tools() == ["started call_a 1", "started call_a 1", "completed call_a 1"])
             #expect(webhooks.requests.pending.isEmpty)
