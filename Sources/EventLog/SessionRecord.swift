@@ -49,7 +49,7 @@ package struct SessionRecord: Sendable, Equatable {
 
     /// The webhooks of its tools, a JSON object of URLs by the tools' names; nil without any.
     package var webhooks: [UInt8]?
-    /// A webhook is to be called, or has been and its output is not there yet. ``EventLog/sessionsOwingOutputs()`` finds it.
+    /// A webhook is to be called, or has been and its output, or the response after that, is not there yet. ``EventLog/sessionsOwingOutputs()`` finds it.
     package var owesOutputs = false
 
     /// What its events, items, responses and configurations are spelt in.

@@ -4,7 +4,8 @@ import Realtime
 /// Responses that are owed to turns of tool calls: each is asked for once every call of its turn has its output.
 ///
 /// Upstream never goes on by itself after a call (PROTOCOL.md section 6), and a response that begins with an output missing is told half
-/// of what it asked for. In memory only: a turn that waits when the process ends goes on with the next output, or when it is asked to.
+/// of what it asked for. In memory only: a turn that waits when the process ends goes on with the next output, or when it is asked to;
+/// of webhooks' outputs the record remembers it (`SessionRecord.owesOutputs`).
 struct ToolTurns: Sendable {
     struct Turn: Sendable {
         /// See `Projection.turn(ofCall:)`.
