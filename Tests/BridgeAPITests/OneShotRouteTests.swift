@@ -107,7 +107,7 @@ import Upstream
         try await APIFixture.run { bridge in
             for (body, status, code, isPlaced) in [
                 (#"{"max_output_tokens":"many"}"#, 400, "invalid_value", false),
-                (#"{"input":"fail with rate_limit_exceeded"}"#, 429, "rate_limit_exceeded", false),
+                (#"{"input":"fail with rate_limit_exceeded"}"#, 429, "rate_limit_exceeded", true),
                 (#"{"input":"fail with server_error"}"#, 502, "server_error", true),
             ] {
                 for accept in ["application/json", "text/plain", "text/event-stream"] where status == 400 || accept != "text/event-stream" {
