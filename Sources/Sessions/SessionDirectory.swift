@@ -465,7 +465,9 @@ package actor SessionDirectory {
     }
 
     /// A session made for one response is over: whoever asks for it reads what is stored.
-    private func forget(_ id: String) {
+    ///
+    /// Async, so that it goes to its actor itself: one that is not, taken for a function that is, runs on its caller's (Swift 6.3).
+    private func forget(_ id: String) async {
         sessions[id] = nil
     }
 
