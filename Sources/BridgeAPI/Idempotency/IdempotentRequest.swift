@@ -39,7 +39,6 @@ final class IdempotentRequest: Sendable {
 
         /// Nothing is left of it, as far as this request knows: of a step that was begun before only if it was walked to and found so.
         func isVoid(_ step: Int) -> Bool {
-            guard step < next else { return false }
             if undone.contains(step) || unsent.contains(step) { return true }
             if case .refused = notes[step] { return true }
             return false

@@ -61,9 +61,7 @@ struct EventStreamTeller: HistoryTeller {
         case .skip:
             return []
         case .outOfOrder:
-            logger.error(
-                "events out of order in a stream",
-                metadata: ["bridge.session": "\(view.history.sessionID)", "bridge.position": "\(event.position)"])
+            view.reportOutOfOrder(event, to: logger)
             return []
         }
     }

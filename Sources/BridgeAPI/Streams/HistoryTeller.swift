@@ -1,4 +1,5 @@
 import EventLog
+import Logging
 
 /// What a ``HistoryBody`` says: decides what comes next, and spells it.
 ///
@@ -64,4 +65,13 @@ enum AbsenceAction: Equatable {
     case read(after: Int)
     /// Ask again.
     case goOn
+}
+
+extension HistoryView {
+    /// The log is dense, so this is a fault of the bridge's own.
+    func reportOutOfOrder(_ event: LoggedEvent, to logger: Logger) {
+        logger.error(
+            "events out of order in a stream",
+            metadata: ["bridge.session": "\(history.sessionID)", "bridge.position": "\(event.position)"])
+    }
 }

@@ -80,9 +80,7 @@ struct SessionsStreamTeller: HistoryTeller {
         case .skip:
             return []
         case .outOfOrder:
-            logger.error(
-                "events out of order in a stream",
-                metadata: ["bridge.session": "\(view.history.sessionID)", "bridge.position": "\(event.position)"])
+            view.reportOutOfOrder(event, to: logger)
             return []
         }
     }
