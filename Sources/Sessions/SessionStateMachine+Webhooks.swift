@@ -177,13 +177,11 @@ extension SessionStateMachine {
     /// given an output, not even one that was deleted.
     ///
     /// Those of a response that was cancelled, or is incomplete, are left to whoever looks on: the model did not mean the turn to end so.
-    /// Those that a fork brought along are the other session's. Nor one whose id upstream would not take back with an output, as some
-    /// OpenAI-compatible servers make them: its tool would act for nothing.
+    /// Those that a fork brought along are the other session's.
     func callsOfWebhooks() -> [String] {
         guard !webhooks.isEmpty else { return [] }
         let calls = projection.pendingCalls.compactMap { call -> (id: String, item: ItemRecord)? in
-            guard call.count <= CommandBuilder.maximumIDCharacters, !projection.isGivenOutput(call: call), let item = projection.call(call),
-                let response = item.responseID,
+            guard !projection.isGivenOutput(call: call), let item = projection.call(call), let response = item.responseID,
                 projection.responses[response]?.status == "completed", projection.responses[response]?.doneSeq != nil,
                 item.object?["name"]?.string.flatMap(webhooks.url) != nil
             else { return nil }
@@ -215,8 +213,9 @@ extension SessionStateMachine {
             responseID: item.responseID, itemID: item.id, metadata: record.metadata, url: url)
     }
 
-    /// Whether a call still wants an output.
+    /// Whether a call still wants an output: it has none, and never had one, not even one that was deleted.
     func isOpen(call: String) -> Bool {
-        !record.status.hasEnded && projection.pendingCalls.contains(call) && !unanswered.contains { $0.answersCall == call }
+        !record.status.hasEnded && projection.pendingCalls.contains(call) && !projection.isGivenOutput(call: call)
+            && !unanswered.contains { $0.answersCall == call }
     }
 }
