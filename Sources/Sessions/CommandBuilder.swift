@@ -19,7 +19,7 @@ struct CommandBuilder {
     }
 
     /// The protocol's limit for `item.id` and `item.call_id` (PROTOCOL.md section 3).
-    static let maximumIDCharacters = 32
+    private static let maximumIDCharacters = 32
     /// Audio per append frame, whatever the caller sent.
     static let maximumAppendBytes = 256 << 10
     static let maximumAppendCharacters = maximumAppendBytes / 3 * 4
@@ -108,7 +108,10 @@ struct CommandBuilder {
             splice.set("id", of: item, to: JSONValue.string(id).bytes)
         }
         var call: String?
-        if let given = item["call_id"], !given.isNull { call = try shortID(given, "item.call_id") }
+        // What upstream made it takes back, if it is not OpenAI's: some servers' are longer.
+        if let given = item["call_id"], !given.isNull {
+            call = if let known = given.string, machine.projection.call(known) != nil { known } else { try shortID(given, "item.call_id") }
+        }
         let answered = item["type"]?.string == "function_call_output" ? call : nil
         if let answered { try machine.refuseSecondAnswer(toCall: answered) }
         let frame = splice.bytes

@@ -157,6 +157,25 @@ import Upstream
         }
     }
 
+    /// OpenAI takes no `call_id` of more than 32 characters; servers that make longer ones do.
+    @Test func anOutputNamesItsCallAsUpstreamDidHoweverLong() async throws {
+        try await Self.play { scene in
+            let long = "chatcmpl-tool-" + String(repeating: "0", count: 32)
+            scene.begin()
+            scene.call(long)
+            scene.end()
+            try await scene.stored(long)
+            async let answer = scene.output(long)
+            try await scene.takeOutput(long)
+            scene.create("resp_2", for: try await scene.takeCreate())
+            #expect(try await answer.status == 201)
+            let item = #"{"item":{"type":"function_call_output","call_id":"\#(long)x","output":"1"}}"#
+            let unknown = try await scene.bridge.send("POST", scene.path.replacing("/function_calls", with: "/items"), item)
+            #expect(unknown.status == 400)
+            #expect(unknown.code == "string_above_max_length")
+        }
+    }
+
     @Test func outputsThatCrossAreGoneOnFromOnce() async throws {
         try await Self.play { scene in
             scene.begin()

@@ -885,21 +885,6 @@ import Webhooks
             #expect(try JSON.parse(try await scene.connection.nextSent())["session"]?["instructions"]?.string?.hasPrefix("say") == true)
         }
     }
-
-    /// Its output could never be given, so the tool would act for nothing.
-    @Test func aCallWhoseIDIsTooLongForAnOutputIsNotMade() async throws {
-        try await Self.play { scene in
-            let long = "call_" + String(repeating: "x", count: 28)
-            scene.begin()
-            scene.call(long)
-            scene.call("call_b")
-            scene.end()
-            #expect(String(decoding: try await scene.webhooks.requests.next().body, as: UTF8.self).contains("call_b"))
-            try await scene.bridge.directory.session(scene.id, for: Caller(owner: nil)).settled()
-            #expect(scene.webhooks.requests.pending.isEmpty)
-            #expect(try await scene.tools() == ["started call_b 1"])
-        }
-    }
 }
 
 extension Session {
