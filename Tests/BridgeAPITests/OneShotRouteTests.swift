@@ -274,6 +274,22 @@ import Upstream
         }
     }
 
+    @Test func anItemThatIsRefusedIsNamedByItsPlace() async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream, others: [Self.speaches]) { bridge in
+            async let asking = bridge.send("POST", Self.path, Self.items(2))
+            let server = try await upstream.nextConnection()
+            try await server.confirmItem()
+            let refused = try JSON.parse(try await server.nextSent())
+            let id = try #require(refused["event_id"]?.string)
+            server.push(
+                #"{"type":"error","error":{"type":"invalid_request_error","code":"invalid_value","message":"No.","#
+                    + #""param":"item.content","event_id":"\#(id)"}}"#)
+            let answer = try await asking
+            #expect(answer.status == 400 && answer.json?["error"]?["param"]?.string == "input[1].content", "\(answer.text)")
+        }
+    }
+
     /// Each is confirmed within the time, all of them are not.
     @Test func allItemsHaveOneTimeTogetherAndNothingIsAskedThenWhichMayBeAskedAgain() async throws {
         let upstream = ScriptedUpstream([.session(), .session()])

@@ -61,6 +61,7 @@ enum OneShotRoute {
             case .failed(let error):
                 metrics.command(receipt.type, .failed)
                 var known = commands.failure(error, of: receipt)
+                if let param = known.param, param.hasPrefix("item") { known.param = "input[\(index)]" + param.dropFirst("item".count) }
                 if error.code == .upstreamLost { known = unasked(known) }
                 throw known
             case nil:
