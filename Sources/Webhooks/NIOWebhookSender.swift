@@ -42,7 +42,9 @@ package final class NIOWebhookSender: WebhookSending {
         attempt.done.futureResult.whenComplete { _ in deadline.cancel() }
         return await withTaskCancellationHandler {
             attempt.resolve(resolver)
-            return (try? await attempt.done.futureResult.get()) ?? .failed(.cancelled)
+            return await withCheckedContinuation { continuation in
+                attempt.done.futureResult.whenComplete { continuation.resume(returning: (try? $0.get()) ?? .failed(.cancelled)) }
+            }
         } onCancel: {
             attempt.end(.failed(.cancelled))
         }
