@@ -34,8 +34,9 @@ extension PoolMachine {
 
     /// One that was given to a caller, who does not get it after all: something has come of it that concerned the caller before.
     mutating func spoiled(_ connection: Int) {
-        guard let lease = leased.removeValue(forKey: connection), lease.isHit else { return }
-        ledgers[lease.key.name]?.hits -= 1
+        guard let lease = leased.removeValue(forKey: connection) else { return }
+        // The caller asks again, and is counted then.
+        if lease.isHit { ledgers[lease.key.name]?.hits -= 1 } else { ledgers[lease.key.name]?.misses -= 1 }
     }
 
     /// Those that have had their time.

@@ -140,6 +140,11 @@ struct ReturnTests {
         #expect(pool.tick(after: 1000) == [.inspect(connection: 1)])
         #expect(pool.settled(1, isClean: true) == [.lease(connection: 1, caller: 3)])
         #expect(pool.status.leased == 1 && pool.status.settling == 0 && pool.status.waiting == 0)
+        // Something came of it just then, after all. Its caller asks again, and is still one.
+        #expect(pool.status.misses == 2)
+        pool.machine.spoiled(1)
+        #expect(pool.ask(PoolFixture.shared) == .wait)
+        #expect(pool.status.misses == 2)
     }
 
     @Test func stoppingClosesWhatSettlesAlsoWhatIsBeingLookedAt() {
