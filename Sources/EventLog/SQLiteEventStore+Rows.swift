@@ -12,7 +12,7 @@ extension SessionRecord {
             "configuration": configuration.map { Data($0) }, "requested_configuration": requestedConfiguration.map { Data($0) },
             "total_tokens": usage.totalTokens, "input_tokens": usage.inputTokens, "output_tokens": usage.outputTokens,
             "expires_at": expiresAt, "is_one_shot": isOneShot ? isKept ? 2 : 1 : 0, "webhooks": webhooks.map { Data($0) },
-            "owes_outputs": owesOutputs,
+            "owes_outputs": owesOutputs, "uncommitted_audio_ms": uncommittedAudioMilliseconds,
         ]
     }
 
@@ -23,7 +23,7 @@ extension SessionRecord {
                     NULL, :id, :owner, :created_at, :model, :dialect, :upstream_name, :status, :end_reason, :ended_at, :metadata,
                     :settings, :upstream_dialect, :upstream_session_id, :generation, :upstream_expires_at, :configuration,
                     :requested_configuration, :total_tokens, :input_tokens, :output_tokens, :expires_at, :is_one_shot, :webhooks,
-                    :owes_outputs)
+                    :owes_outputs, :uncommitted_audio_ms)
                 """
         ).execute(arguments: columns)
     }
@@ -39,7 +39,7 @@ extension SessionRecord {
                     upstream_expires_at = :upstream_expires_at, configuration = :configuration,
                     requested_configuration = :requested_configuration, total_tokens = :total_tokens,
                     input_tokens = :input_tokens, output_tokens = :output_tokens, expires_at = :expires_at, is_one_shot = :is_one_shot,
-                    webhooks = :webhooks, owes_outputs = :owes_outputs
+                    webhooks = :webhooks, owes_outputs = :owes_outputs, uncommitted_audio_ms = :uncommitted_audio_ms
                 WHERE key = :key
                 """
         ).execute(arguments: columns &+ ["key": key])
@@ -61,6 +61,7 @@ extension SessionRecord {
         expiresAt = row["expires_at"]
         webhooks = (row["webhooks"] as Data?).map { [UInt8]($0) }
         owesOutputs = row["owes_outputs"]
+        uncommittedAudioMilliseconds = row["uncommitted_audio_ms"]
         upstreamSessionID = row["upstream_session_id"]
         generation = row["generation"]
         upstreamExpiresAt = row["upstream_expires_at"]

@@ -51,6 +51,9 @@ package struct SessionRecord: Sendable, Equatable {
     package var webhooks: [UInt8]?
     /// A webhook is to be called, or has been and its output, or the response after that, is not there yet. ``EventLog/sessionsOwingOutputs()`` finds it.
     package var owesOutputs = false
+    /// Milliseconds of input audio that was appended and is in no item yet: memory alone holds it, so the end of the process loses it. While audio
+    /// streams in it is up to a second behind. See `input_audio_lost_ms`.
+    package var uncommittedAudioMilliseconds = 0
 
     /// What its events, items, responses and configurations are spelt in.
     package let upstreamDialect: Dialect

@@ -199,6 +199,9 @@ enum StoreSchema {
         migrator.registerMigration("one-shots counted") { db in
             try db.execute(sql: "CREATE INDEX session_one_shot_count ON session (is_one_shot) WHERE is_one_shot > 0")
         }
+        migrator.registerMigration("uncommitted audio") { db in
+            try db.execute(sql: "ALTER TABLE session ADD COLUMN uncommitted_audio_ms INTEGER NOT NULL DEFAULT 0")
+        }
         return migrator
     }
 }

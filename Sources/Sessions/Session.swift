@@ -146,7 +146,15 @@ package actor Session {
             if command.id == prepared.commands.last?.id { receipts[command.id] = receipt }
             act(actions)
         }
+        if prepared.type == ClientEventName.inputAudioBufferAppend.rawValue { noteInputAudio() }
         return receipt
+    }
+
+    /// Has the store know how much audio would be lost with the process, so that the next one can say so.
+    /// - Parameter isExact: an upload has ended; while one goes on, seconds do.
+    package func noteInputAudio(isExact: Bool = false) {
+        guard machine.noteInputAudio(isExact: isExact), !isBroken else { return }
+        history.append(LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, record: machine.record))
     }
 
     /// Lets a command in, once there is room.

@@ -10,17 +10,22 @@ extension SessionStateMachine {
     /// - Parameter isLast: the process ends, and with it what is only in memory.
     mutating func suspend(reason: String, isLast: Bool = false) -> [Action] {
         guard !link.isEnded else { return [] }
+        let spoken = uncommittedAudioMilliseconds
         let left = leave()
         let ends =
             terminals(why: "the session was suspended (\(reason))")
             + answerAll(SessionError(.upstreamLost, "the session was suspended before upstream answered (\(reason))"))
+        if isLast {
+            audioLostWithProcess += max(spoken, uncommittedAudioMilliseconds)
+            ledger.cleared(at: ledger.position)
+        }
         guard record.status != .suspended else { return ends + left }
         // A loss was told when it happened; a connection that is given back is not lost.
         let isUntold = left.isEmpty && record.status == .active
         let disconnection = isUntold ? logged(BridgeEvent.disconnected(code: nil, reason: reason, willRetry: false)) : []
         record.status = .suspended
-        let lost = isLast ? ledger.heldMilliseconds : 0
-        return ends + disconnection + logged(BridgeEvent.suspended(reason: reason, inputAudioLostMilliseconds: lost)) + left
+        let event = BridgeEvent.suspended(reason: reason, inputAudioLostMilliseconds: audioLostWithProcess)
+        return ends + disconnection + logged(event) + left
     }
 
     /// Ends the session for good.

@@ -95,7 +95,8 @@ extension SessionStateMachine {
             missing.compactMap { projection.items[$0] }.compactMap { (try? JSON.parse($0.json, maximumDepth: 256))?["call_id"]?.string })
         seededUndone = isFirst ? [] : undone
         // Upstream's own voice detection has heard what is not kept, and nobody spoke.
-        let lostAudio = isDetectingVoice ? 0 : ledger.droppedMilliseconds
+        let lostAudio = audioLostWithProcess + (isDetectingVoice ? 0 : ledger.droppedMilliseconds)
+        audioLostWithProcess = 0
         restoreQueue()
         let event = BridgeEvent.switched(
             reason: reason, generation: record.generation, stateRestored: lost.isEmpty && lostAudio == 0,

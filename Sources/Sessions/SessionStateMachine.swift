@@ -161,6 +161,8 @@ struct SessionStateMachine: Sendable {
     private var isTranscribing = false
     /// Upstream commits by itself what it takes for speech.
     private(set) var isDetectingVoice = false
+    /// Milliseconds of input audio that an earlier process had appended, and that is lost with it: the next connection says so.
+    var audioLostWithProcess = 0
     /// Upstream answers what it commits by itself.
     private(set) var isAnsweringVoice = false
     /// Voice detection has committed a turn that upstream has not begun to answer.
@@ -203,6 +205,7 @@ struct SessionStateMachine: Sendable {
         if record.status.hasEnded { link = .ended }
         noteCallsOfWebhooks()
         if record.owesOutputs { webhookRuns.response = lostResponse() }
+        audioLostWithProcess = record.uncommittedAudioMilliseconds
         if record.isOneShot { oneShot = .asked }
     }
 
@@ -228,15 +231,33 @@ struct SessionStateMachine: Sendable {
     var queuedBytes: Int { queue.bytes }
 
     /// Sent to the present connection or waiting for it, as upstream counts.
-    var inputAudioMilliseconds: Int {
-        let waiting = queue.all.reduce(0) { $0 + ($1.audio?.count ?? 0) }
-        return ledger.milliseconds + AudioFormat.input(of: record, profile).milliseconds(bytes: waiting)
+    var inputAudioMilliseconds: Int { ledger.milliseconds + waitingAudioMilliseconds }
+
+    private var waitingAudioMilliseconds: Int {
+        queue.isEmpty ? 0 : AudioFormat.input(of: record, profile).milliseconds(bytes: queue.all.reduce(0) { $0 + ($1.audio?.count ?? 0) })
     }
 
     var unanswered: [Command] { queue.isEmpty ? matcher.unanswered : matcher.unanswered + queue.all }
 
     /// Nothing is on its way that memory alone holds.
     var isAtRest: Bool { (link.isNone || link.isEnded) && unanswered.isEmpty && responses.isEmpty && ledger.heldRange.isEmpty }
+
+    /// Input audio that would be lost with the process. What voice detection has heard, and took for silence, is none.
+    var uncommittedAudioMilliseconds: Int {
+        let heard = isDetectingVoice && !ledger.isSpeaking ? 0 : ledger.heldMilliseconds + ledger.droppedMilliseconds
+        return heard + waitingAudioMilliseconds
+    }
+
+    /// Brings the record to what would be lost with the process.
+    /// - Parameter isExact: false: a second more is not worth a commit of its own.
+    /// - Returns: whether that changed it.
+    @discardableResult
+    mutating func noteInputAudio(isExact: Bool = false) -> Bool {
+        let (known, audio) = (record.uncommittedAudioMilliseconds, uncommittedAudioMilliseconds + audioLostWithProcess)
+        guard audio < known || (audio > known && (isExact || known == 0 || audio - known >= 1_000)) else { return false }
+        record.uncommittedAudioMilliseconds = audio
+        return true
+    }
 
     mutating func newLink() -> LinkID {
         defer { nextLink += 1 }
@@ -344,6 +365,7 @@ struct SessionStateMachine: Sendable {
     }
 
     private mutating func changedRecord() -> SessionRecord? {
+        noteInputAudio()
         guard record != loggedRecord else { return nil }
         loggedRecord = record
         return record

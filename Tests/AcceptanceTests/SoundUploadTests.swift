@@ -66,6 +66,35 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1)), arguments: ["kill", "stop"])
+    func soundThatWentWithTheProcessIsSaidToBeLost(end: String) async throws {
+        try await BridgeProcess.run { bridge in
+            let curl = Curl(base: bridge.address)
+            let path = try await Self.session(curl)
+            let file = bridge.folder.appending(path: "sound")
+            try Data(repeating: 1, count: 96_000).write(to: file)
+            let taken = try await Self.upload(file, to: bridge.address + path + "/input_audio", type: "audio/pcm")
+            #expect(taken.contains(#""duration_ms":2000"#))
+            // Answered once all before it is stored.
+            #expect(try await curl("PATCH", path, json: #"{"metadata":{"a":"b"}}"#).status == 200)
+            if end == "kill" { try await bridge.kill() } else { #expect(try await bridge.stop() == 0) }
+            try await bridge.start()
+            func told(_ type: String) async throws -> [JSON] {
+                let page = try await curl("GET", path + "/events?types=\(type)", headers: ["accept: application/json"])
+                return try page.json()["data"]?.elements.compactMap { $0["event"] } ?? []
+            }
+            #expect(try await told("bridge.session.suspended").map { $0["input_audio_lost_ms"]?.int } == [2_000])
+            for number in 1...2 {
+                #expect(try await curl("POST", path + "/items", json: #"{"text":"hi"}"#).status == 201)
+                let switched = try await told("bridge.upstream.switched")
+                #expect(switched.map { $0["input_audio_lost_ms"]?.int } == Array([2_000, 0].prefix(number)))
+                #expect(switched.map { $0["state_restored"]?.bool } == Array([false, true].prefix(number)))
+                try await bridge.kill()
+                try await bridge.start()
+            }
+        }
+    }
+
     @Test(.timeLimit(.minutes(1))) func whatTheChildCannotDecodeIsTheCallersError() async throws {
         try await BridgeProcess.run("demo", ["--log-level", "info"]) { bridge in
             let curl = Curl(base: bridge.address)

@@ -19,6 +19,44 @@ import Upstream
         let told = try JSON.parse(driver.frames.last ?? [])
         #expect(told["type"]?.string == "bridge.session.suspended")
         #expect(told["input_audio_lost_ms"]?.int == 100)
+        #expect(driver.machine.record.uncommittedAudioMilliseconds == 100)
+    }
+
+    /// A speech under way is lost, the silence that voice detection has heard is not.
+    @Test func ofWhatVoiceDetectionHasHeardOnlySpeechIsLostWithTheProcess() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"session.updated","session":{"turn_detection":{"type":"server_vad"}}}"#)
+        for letter in "sspp".utf8 { try driver.take(append(letter)) }
+        driver.write()
+        #expect(driver.machine.uncommittedAudioMilliseconds == 0)
+        driver.receive(#"{"type":"input_audio_buffer.speech_started","item_id":"v","audio_start_ms":200}"#)
+        #expect(driver.machine.record.uncommittedAudioMilliseconds == 400)
+        driver.act(driver.machine.suspend(reason: "bridge_stopped", isLast: true))
+        #expect(try JSON.parse(driver.frames.last ?? [])["input_audio_lost_ms"]?.int == 400)
+    }
+
+    /// The record follows the audio: the first piece, then by the second, and what was committed at once.
+    @Test func theRecordSaysWhatAKillWouldLose() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"session.updated","session":{"turn_detection":null}}"#)
+        var noted: [Int] = []
+        for _ in 0..<25 {
+            try driver.take(append(UInt8(ascii: "a")))
+            if driver.machine.noteInputAudio() { noted.append(driver.machine.record.uncommittedAudioMilliseconds) }
+        }
+        #expect(noted == [100, 1_100, 2_100])
+        let changes = driver.machine.noteInputAudio(isExact: true)
+        #expect(changes && driver.machine.record.uncommittedAudioMilliseconds == 2_500)
+        try driver.take(#"{"type":"input_audio_buffer.commit"}"#)
+        try driver.take(append(UInt8(ascii: "b")))
+        driver.write()
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"u1"}"#)
+        #expect(driver.machine.record.uncommittedAudioMilliseconds == 100)
+        // What waits for a connection would be lost as well.
+        driver.lose()
+        try driver.take(append(UInt8(ascii: "c"), samples: 24_000))
+        driver.machine.noteInputAudio()
+        #expect(driver.machine.record.uncommittedAudioMilliseconds == 1_100)
     }
 
     @Test func audioOutlastsAnUpstreamThatStaysAway() throws {

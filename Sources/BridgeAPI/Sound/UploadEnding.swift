@@ -47,6 +47,7 @@ struct UploadEnding {
 
     mutating func answer(_ appended: Appended) async throws -> Response {
         _ = try await commands.result(of: appended.last, until: .written)
+        await commands.session.noteInputAudio(isExact: true)
         var members: [(String, JSONValue)] = [
             ("bytes", .int(appended.bytes)), ("duration_ms", .int(appended.milliseconds)), ("appends", .int(appended.appends)),
         ]
