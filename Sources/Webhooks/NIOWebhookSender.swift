@@ -42,9 +42,7 @@ package final class NIOWebhookSender: WebhookSending {
         attempt.done.futureResult.whenComplete { _ in deadline.cancel() }
         return await withTaskCancellationHandler {
             attempt.resolve(resolver)
-            return await withCheckedContinuation { continuation in
-                attempt.done.futureResult.whenComplete { continuation.resume(returning: (try? $0.get()) ?? .failed(.cancelled)) }
-            }
+            return (try? await attempt.done.futureResult.get()) ?? .failed(.cancelled)
         } onCancel: {
             attempt.end(.failed(.cancelled))
         }
