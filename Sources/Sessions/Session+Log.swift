@@ -5,7 +5,9 @@ import Realtime
 // The session's side of the log: what is appended, and who is told once it is stored.
 extension Session {
     /// One event for the log; whom it answers is told once it is committed, so that a 2xx can always be read back.
-    func enqueue(_ append: SessionStateMachine.Append) {
+    /// - Parameter actions: what follows from the event; what that settles is in the same commit, so that nobody who was shown the one misses the
+    ///   other.
+    func enqueue(_ append: SessionStateMachine.Append, followedBy actions: ArraySlice<SessionStateMachine.Action>) {
         var steps: [StepID] = []
         var answered: [(receipt: CommandReceipt, stage: ReplyMatcher.Stage)] = []
         for answer in append.answers {
@@ -19,14 +21,14 @@ extension Session {
         }
         let position = history.position(ofSeq: append.seq)
         let event = append.event
-        let settled = answered
+        let told = answered
         history.append(
             LogEntry(
                 seq: append.seq, frame: append.frame, createdAtMilliseconds: Self.wallClock, changes: append.changes,
-                answeredSteps: steps, record: append.record
+                answeredSteps: steps, settledSteps: settled(by: actions), record: append.record
             ) { [weak self, tasks] result in
                 if case .failure = result, let self { tasks.add { await self.storeFailed() } }
-                for (receipt, stage) in settled { receipt.settle(stage, event, position, result) }
+                for (receipt, stage) in told { receipt.settle(stage, event, position, result) }
             })
     }
 

@@ -20,7 +20,8 @@ package actor Session {
     var nextCommand: CommandID = 1
     /// Upstream connections in use, being made, or about to take over.
     var links: [LinkID: SessionLink] = [:]
-    private var room: Promise<Void>?
+    var room: Promise<Void>?
+    var place: Promise<Void>?
     var isBroken = false
     private(set) var isRetired = false
     private(set) var isStopped = false
@@ -53,8 +54,6 @@ package actor Session {
     let logger: Logger
 
     /// Frames waiting for the socket; an append waits for room beyond it (API.md section 4, "Audio in").
-    private static let outgoingLimitBytes = 1 << 20
-    private static let roomLimit = Duration.seconds(30)
 
     init(
         machine: SessionStateMachine, history: SessionHistory, log: EventLog, upstream: UpstreamConfiguration?,
@@ -112,17 +111,19 @@ package actor Session {
     /// Takes one client event, checks what can be checked without upstream, and sends it or queues it until a connection is there.
     ///
     /// The caller's `event_id`, where given, comes back in errors; the bridge puts its own ids on the event, a missing item id and
-    /// the response token included. Appends wait while more than 1 MiB waits for the socket; nothing else waits here.
+    /// the response token included. Appends wait while more than 1 MiB waits for the socket.
     /// - Parameters:
     ///   - event: an object with a string `type`, in upstream's dialect.
     ///   - rejectIfActive: refuse a `response.create` while a response runs, instead of leaving that to upstream.
+    ///   - limit: until when it waits for a place among the commands that are not answered yet; nil: it is refused if there is none.
     ///   - step: what it is remembered as; begun already. The event that answers the command answers the step in the same commit.
     /// - Throws: what was wrong with it; then nothing was sent.
     package func submit(
-        _ event: JSON, by caller: Caller, rejectIfActive: Bool = false, as step: CommandStep? = nil
+        _ event: JSON, by caller: Caller, rejectIfActive: Bool = false, waitingUntil limit: ContinuousClock.Instant? = nil,
+        as step: CommandStep? = nil
     ) async throws(SessionError) -> CommandReceipt {
         if let step, step.wasBegun { return try await receipt(of: event, begunAs: step) }
-        try await admit()
+        try await admit(waitingUntil: limit)
         let prepared = try builder(for: step).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
         return try take(prepared, as: step, by: caller)
     }
@@ -158,8 +159,8 @@ package actor Session {
     }
 
     /// Lets a command in, once there is room.
-    func admit() async throws(SessionError) {
-        try await waitForRoom()
+    func admit(waitingUntil limit: ContinuousClock.Instant? = nil) async throws(SessionError) {
+        try await waitForRoom(andPlaceUntil: limit)
         guard !isBroken else { throw SessionError(.storeUnavailable, "the session's history cannot be stored at the moment") }
         guard !isStopped else { throw SessionError(.shuttingDown, "the bridge is shutting down") }
         guard !isRetired else { throw SessionError(.tooManyCommands, "the session was just put away; try again") }
@@ -185,7 +186,7 @@ package actor Session {
         guard let id = receipts.first(where: { $0.value.eventID == receipt.eventID })?.key,
             let actions = machine.withdraw(id, because: error, at: Self.now)
         else { return false }
-        fail([id], error)
+        note(settled(by: [.fail([id], error)]))
         act(actions)
         return true
     }
@@ -247,24 +248,6 @@ package actor Session {
         // One made for one response takes no audio at all, and its stream is another's.
         guard !isBroken, !isRetired, !machine.record.status.hasEnded, !machine.record.isOneShot else { return }
         act(machine.logged(BridgeEvent.inputAudioFailed(message: message, appendedBytes: appendedBytes)))
-    }
-
-    private func waitForRoom() async throws(SessionError) {
-        while waitingBytes > Self.outgoingLimitBytes {
-            let promise = room ?? Promise<Void>()
-            room = promise
-            guard await promise.value(within: Self.roomLimit) != nil else {
-                throw SessionError(.tooManyCommands, "upstream takes less than it is sent; 1 MiB waits already")
-            }
-        }
-    }
-
-    private var waitingBytes: Int { links.values.reduce(machine.queuedBytes) { $0 + $1.outgoingBytes } }
-
-    private func tellOfRoom() {
-        guard let room, waitingBytes <= Self.outgoingLimitBytes else { return }
-        self.room = nil
-        room.fulfil(())
     }
 
     // MARK: Life
@@ -348,7 +331,7 @@ package actor Session {
     // MARK: Actions
 
     func act(_ actions: [SessionStateMachine.Action]) {
-        for action in actions {
+        for (index, action) in actions.enumerated() {
             switch action {
             case .openLink(let id): openLink(id)
             case .closeLink(let id): endLink(id)
@@ -356,11 +339,10 @@ package actor Session {
                 givenBack = id
                 endLink(id)
             case .send(let id, let outgoing): links[id]?.send(outgoing)
-            case .append(let append): enqueue(append)
-            case .accept(let commands):
-                accept(commands)
-            case .fail(let commands, let error):
-                fail(commands, error)
+            case .append(let append):
+                let followers = actions[(index + 1)...].prefix { if case .append = $0 { false } else { true } }
+                enqueue(append, followedBy: followers)
+            case .accept, .fail: note(settled(by: [action]))
             }
         }
         let next = machine.continueTurns(at: Self.now)
@@ -390,7 +372,7 @@ package actor Session {
         act(machine.written(command.id, on: id, at: Self.now))
         guard let receipt = receipts[command.id] else { return }
         receipt.writtenPromise.fulfil(.accepted)
-        if !command.isAcknowledged { accept([command.id]) }
+        if !command.isAcknowledged { note(settled(by: [.accept([command.id])])) }
     }
 
     // MARK: Time
@@ -417,25 +399,31 @@ package actor Session {
         act(machine.tick(at: Self.now))
     }
 
-    private func fail(_ commands: [CommandID], _ error: SessionError) {
-        var freed: [StepID] = []
-        for id in commands {
-            guard let receipt = receipts[id] else { continue }
-            // Whoever gave the command may be gone; a repetition is to be carried out.
-            if !receipt.wasSent { freed += receipt.steps }
-            settle(id, receipt, .failed(error))
+    /// Answers the commands that are over without an event, if they are not answered yet.
+    /// - Returns: what is to be stored of that.
+    func settled(by actions: ArraySlice<SessionStateMachine.Action>) -> SettledSteps {
+        var steps = SettledSteps()
+        for action in actions {
+            switch action {
+            case .accept(let commands):
+                for id in commands {
+                    guard let receipt = receipts[id] else { continue }
+                    // A cut that there is no need for is not sent; audio will be, if it was not.
+                    let isNeedless = receipt.type == ClientEventName.conversationItemTruncate.rawValue && !receipt.wasSent
+                    if isNeedless { steps.freed += receipt.steps } else { steps.accepted += receipt.steps }
+                    settle(id, receipt, .accepted)
+                }
+            case .fail(let commands, let error):
+                for id in commands {
+                    guard let receipt = receipts[id] else { continue }
+                    // Whoever gave the command may be gone; a repetition is to be carried out.
+                    if !receipt.wasSent { steps.freed += receipt.steps }
+                    settle(id, receipt, .failed(error))
+                }
+            default: continue
+            }
         }
-        note(SettledSteps(freed: freed))
-    }
-
-    private func accept(_ commands: [CommandID]) {
-        for id in commands {
-            guard let receipt = receipts[id] else { continue }
-            // A cut that there is no need for is not sent; audio will be, if it was not.
-            let isNeedless = receipt.type == ClientEventName.conversationItemTruncate.rawValue && !receipt.wasSent
-            note(isNeedless ? SettledSteps(freed: receipt.steps) : SettledSteps(accepted: receipt.steps))
-            settle(id, receipt, .accepted)
-        }
+        return steps
     }
 
     private func note(_ steps: SettledSteps) {

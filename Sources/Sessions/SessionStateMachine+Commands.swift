@@ -18,10 +18,13 @@ extension SessionStateMachine {
         return accepted + flushOrOpen(at: now)
     }
 
+    /// As many commands wait for an answer as may.
+    var isFull: Bool { unanswered.count(where: \.isAcknowledged) >= Self.maximumWaitingCommands }
+
     func refuseUnlessTaking(_ command: Command, at now: Int) throws(SessionError) {
         try refuseIfEnded()
         try refuseUnlessOneShotTakes(command)
-        if command.isAcknowledged, unanswered.count(where: \.isAcknowledged) >= Self.maximumWaitingCommands {
+        if command.isAcknowledged, isFull {
             throw SessionError(.tooManyCommands, "\(Self.maximumWaitingCommands) commands of this session already wait for an answer")
         }
         if case .waiting = link, now < downUntil, command.kind != .audioAppend {
@@ -153,7 +156,9 @@ extension SessionStateMachine {
     func refuseDuplicate(itemID: String) throws(SessionError) {
         let isTaken = projection.items[itemID] != nil || unanswered.contains { $0.kind == .itemCreate(itemID: itemID) }
         if isTaken {
-            throw SessionError(.duplicateItem, "an item with the id '\(itemID)' is already in the conversation", param: "item.id")
+            throw SessionError(
+                .duplicateItem, "an item with the id '\(itemID)' is in the conversation already, or was: an id is used once",
+                param: "item.id")
         }
     }
 
