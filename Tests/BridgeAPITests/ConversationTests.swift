@@ -251,6 +251,60 @@ import Upstream
         }
     }
 
+    private static let line = #"{"type":"conversation.item.create","item":{"type":"message","role":"user","content":[]}}"# + "\n"
+
+    /// A session lets 64 wait; the others of one request wait for them.
+    @Test func manyEventsOfOneRequestAreAllSentInTheirOrder() async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream) { bridge in
+            let id = try await bridge.newSession()
+            let server = try await upstream.nextConnection()
+            async let answer = bridge.send(
+                "POST", "/v1/sessions/\(id)/events", String(repeating: Self.line, count: 200) + #"{"type":"response.create"}"#,
+                headers: ["content-type": "application/x-ndjson", "prefer": "wait=60"])
+            var ids: [String] = []
+            for _ in 0..<200 {
+                let item = try #require(try JSON.parse(try await server.nextSent())["item"]?["id"]?.string)
+                ids.append(item)
+                server.push(#"{"type":"conversation.item.created","item":{"id":"\#(item)","type":"message","role":"user"}}"#)
+            }
+            let create = try JSON.parse(try await server.nextSent())
+            #expect(create["type"]?.string == "response.create")
+            let metadata = create["response"]?["metadata"].map { String(decoding: $0.lexeme, as: UTF8.self) } ?? "null"
+            server.push(
+                #"{"type":"response.created","response":{"id":"resp_1","status":"in_progress","output":[],"metadata":\#(metadata)}}"#)
+            let receipts = try await answer.json?["data"]?.elements ?? []
+            #expect(receipts.count == 201 && receipts.allSatisfy { $0["status"]?.string == "confirmed" })
+            #expect(receipts.dropLast().map { $0["event"]?["item"]?["id"]?.string } == ids)
+        }
+    }
+
+    @Test func behindAnEventThatFindsNoPlaceNothingIsSent() async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream) { bridge in
+            let id = try await bridge.newSession()
+            let server = try await upstream.nextConnection()
+            let headers: HTTPHeaders = ["content-type": "application/x-ndjson", "prefer": "wait=1"]
+            let append = #"{"type":"input_audio_buffer.append","audio":"AAAA","event_id":"mine"}"#
+            let answer = try await bridge.send(
+                "POST", "/v1/sessions/\(id)/events", String(repeating: Self.line, count: 66) + append, headers: headers)
+            #expect(answer.status == 200)
+            let receipts = answer.json?["data"]?.elements ?? []
+            #expect(receipts.map { $0["status"]?.string } == Array(repeating: "accepted", count: 64) + ["refused", "refused", "refused"])
+            #expect(receipts.suffix(3).allSatisfy { $0["error"]?["code"]?.string == "too_many_commands" })
+            #expect(receipts.last?["event_id"]?.string == "mine")
+            // Of one that finds no place at all nothing is told but that.
+            let none = try await bridge.send("POST", "/v1/sessions/\(id)/events", Self.line + append, headers: headers)
+            #expect(none.status == 429 && none.code == "too_many_commands" && none.headers["x-should-retry"] == "true")
+            var sent = 0
+            while server.pendingSent.count > 0 {
+                #expect(try await server.nextSent().contains("conversation.item.create"))
+                sent += 1
+            }
+            #expect(sent == 64)
+        }
+    }
+
     @Test func eventsAreReadAsAPage() async throws {
         try await APIFixture.run { bridge in
             let id = try await bridge.newSession()

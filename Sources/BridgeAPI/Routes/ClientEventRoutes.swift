@@ -5,7 +5,7 @@ import Sessions
 
 /// Client events sent as they are, and the receipts for them.
 enum ClientEventRoutes {
-    /// One command after the other is taken, so a request with more of them than a session lets wait could only be refused in part.
+    /// More would have to wait for each other longer than callers do.
     private static let maximumEvents = 256
 
     /// What became of one event.
@@ -19,10 +19,19 @@ enum ClientEventRoutes {
         let events = try events(
             in: try await call.body.collect(), isLines: call.head.headers["content-type"].map { ContentType($0).isLines } ?? false)
         if events.isAlone, let event = events.list.first { return try await sendAlone(event, commands) }
-        var taken: [Taken] = []
-        for event in events.list { taken.append(try await take(event, commands)) }
-        // One wait for all of them, from here on.
+        // One wait for all of them.
         let deadline = ContinuousClock.now + call.prefer.limit(default: Commands.defaultWait)
+        var taken: [Taken] = []
+        var isFull = false
+        for event in events.list {
+            // Those behind one that found no place are not sent before it.
+            let one = isFull ? refused(event, unsent) : try await take(event, until: deadline, commands)
+            if case .refused(_, _, let error) = one, error.code == SessionError.Code.tooManyCommands.rawValue {
+                if taken.isEmpty { throw error }
+                isFull = true
+            }
+            taken.append(one)
+        }
         var receipts: [JSONValue] = []
         for one in taken { receipts.append(await receipt(for: one, until: deadline, commands)) }
         return .json(["object": "list", "data": .array(receipts)])
@@ -42,9 +51,9 @@ enum ClientEventRoutes {
     }
 
     /// - Throws: with an `Idempotency-Key`, that the event cannot be remembered: then none behind it may be sent either.
-    private static func take(_ event: JSON, _ commands: Commands) async throws -> Taken {
+    private static func take(_ event: JSON, until deadline: ContinuousClock.Instant, _ commands: Commands) async throws -> Taken {
         do {
-            return .receipt(try await commands.submit(event))
+            return .receipt(try await commands.submit(event, waitingUntil: deadline))
         } catch let error as EventLogError {
             throw error
         } catch let error as APIError where error.code == IdempotentRequest.exhausted {
@@ -53,8 +62,16 @@ enum ClientEventRoutes {
             let refusal =
                 ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer)
                 ?? APIError(.internalError, code: "internal_error", "The bridge has a fault.")
-            return .refused(type: event["type"]?.string, eventID: event["event_id"]?.string, refusal)
+            return refused(event, refusal)
         }
+    }
+
+    private static let unsent = APIError(
+        .tooManyRequests, code: SessionError.Code.tooManyCommands.rawValue, "Not sent, since one before it in this request could not be.",
+        retry: .after(seconds: 1))
+
+    private static func refused(_ event: JSON, _ error: APIError) -> Taken {
+        .refused(type: event["type"]?.string, eventID: event["event_id"]?.string, error)
     }
 
     private static func receipt(for taken: Taken, until deadline: ContinuousClock.Instant, _ commands: Commands) async -> JSONValue {

@@ -56,11 +56,15 @@ struct Commands: Sendable {
         return Caller(owner: caller.owner, seesAll: caller.seesAll, seesOwnerless: caller.seesOwnerless)
     }
 
-    /// - Parameter event: in the caller's dialect.
-    func submit(_ event: JSON, rejectIfActive: Bool = false) async throws -> CommandReceipt {
+    /// - Parameters:
+    ///   - event: in the caller's dialect.
+    ///   - limit: until when it waits for commands before it to be answered, if the session takes no more; nil: not at all.
+    func submit(
+        _ event: JSON, rejectIfActive: Bool = false, waitingUntil limit: ContinuousClock.Instant? = nil
+    ) async throws -> CommandReceipt {
         let translation = ClientEventTranslation(event, from: view, voiceDetection: await session.voiceDetectionType)
         var receipt = try await once(event["type"]?.string) { steps throws(SessionError) in
-            try await session.submit(translation.event, by: submitter, rejectIfActive: rejectIfActive, as: steps.first)
+            try await session.submit(translation.event, by: submitter, rejectIfActive: rejectIfActive, waitingUntil: limit, as: steps.first)
         }
         receipt.leftOut = translation.leftOut
         return receipt
