@@ -30,6 +30,8 @@ package struct NewSession: Sendable {
     package var metadata: [UInt8]
     package var settings: SessionSettings
     package var from: Origin?
+    /// How long its caller waits for the connection; nil: as long as a handshake may take.
+    package var connectingLimit: Duration?
 
     package init(
         model: String? = nil, upstream: String? = nil, dialect: Dialect = .beta, configuration: JSON? = nil, spelledIn: Dialect = .beta,

@@ -26,7 +26,7 @@ extension SessionDirectory {
         let model = new.model ?? inheritedModel ?? (kind == .realtime ? upstream.usualModel : nil)
         creating += 1
         defer { creating -= 1 }
-        let connection = try await connect(to: upstream, model: model, kind, caller)
+        let connection = try await connect(to: upstream, model: model, kind, caller, within: new.connectingLimit)
         let session: Session
         do {
             let record = record(of: new, model: model, upstream: upstream, caller)
@@ -77,7 +77,7 @@ extension SessionDirectory {
         try await refuseOverLimits(isOneShot: true)
         creating += 1
         defer { creating -= 1 }
-        let connection = try await connect(to: upstream, model: model, .realtime, caller)
+        let connection = try await connect(to: upstream, model: model, .realtime, caller, within: new.connectingLimit)
         do {
             let session = try await store(record, upstream: upstream, nil, upTo: nil, nil, caller)
             await session.adopt(connection)
@@ -88,15 +88,47 @@ extension SessionDirectory {
         }
     }
 
+    /// - Throws: `.upstreamUnavailable` after the limit: nothing was sent.
     private func connect(
-        to upstream: UpstreamConfiguration, model: String?, _ kind: SessionKind, _ caller: Caller
+        to upstream: UpstreamConfiguration, model: String?, _ kind: SessionKind, _ caller: Caller, within limit: Duration?
     ) async throws(SessionError) -> UpstreamConnection {
+        let endpoint = upstream.endpoint(model: model, kind: kind, bearer: caller.bearer)
+        let connection: UpstreamConnection?
         do {
-            return try await connector.connect(to: upstream.endpoint(model: model, kind: kind, bearer: caller.bearer))
+            connection = if let limit { try await connect(to: endpoint, within: limit) } else { try await connector.connect(to: endpoint) }
         } catch {
             logger.warning("no upstream connection", metadata: ["bridge.upstream": "\(upstream.name)", "bridge.error": "\(error)"])
             throw SessionError(error)
         }
+        guard let connection else {
+            throw SessionError(.upstreamUnavailable, "no upstream connection could be had in time; nothing was sent")
+        }
+        return connection
+    }
+
+    /// Nil after the limit; one that stands all the same then is closed.
+    private nonisolated func connect(to endpoint: UpstreamEndpoint, within limit: Duration) async throws(UpstreamError)
+        -> UpstreamConnection?
+    {
+        let attempt = await withTaskGroup(of: Result<UpstreamConnection, UpstreamError>?.self) { [connector] group in
+            group.addTask {
+                do throws(UpstreamError) {
+                    return .success(try await connector.connect(to: endpoint))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                // Whoever does not wait is given what is there at once.
+                try? await Task.sleep(for: max(limit, .milliseconds(100)))
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            if first == nil, case .success(let late)?? = await group.next() { await late.close() }
+            return first
+        }
+        return try attempt?.get()
     }
 
     /// What a fork begins with of its source's configuration.

@@ -120,6 +120,29 @@ import Upstream
         }
     }
 
+    /// The time that its caller waits is also the connection's.
+    @Test(arguments: ["/v1/responses", "/v1/sessions"])
+    func aConnectionThatTakesLongerThanItsCallerWaitsIsGivenUp(path: String) async throws {
+        let upstream = ScriptedUpstream([.stall])
+        try await APIFixture.run(connector: upstream) { bridge in
+            let answer = try await bridge.send("POST", path, #"{"model":"m"}"#, headers: ["prefer": "wait=1"])
+            #expect(answer.status == 503 && answer.code == "upstream_unavailable", "\(answer.text)")
+            #expect(answer.text.contains("nothing was sent") && answer.headers["x-should-retry"] == "true")
+            #expect(try await bridge.send("GET", "/v1/sessions").json?["data"]?.elements.isEmpty == true)
+        }
+    }
+
+    @Test func speechThatDoesNotComeSaysWhereTheAnswerIsRead() async throws {
+        try await APIFixture.run { bridge in
+            let tools = #"[{"type":"function","name":"get_weather","parameters":{"type":"object","properties":{}}}]"#
+            let answer = try await bridge.send(
+                "POST", Self.path, "{\"input\":\"please get weather\",\"tools\":\(tools)}", headers: ["accept": "audio/wav"])
+            #expect(answer.code == "response_has_no_audio", "\(answer.text)")
+            let read = try await bridge.send("GET", (answer.headers["location"] ?? "") + "/responses")
+            #expect(read.json?["data"]?[0]?["output"]?[0]?["name"]?.string == "get_weather", "\(read.text)")
+        }
+    }
+
     @Test func whileItRunsItIsHiddenAndTakesOnlyItsCancel() async throws {
         try await APIFixture.run(deltaDelay: .milliseconds(20)) { bridge in
             let begun = try await bridge.send("POST", Self.path, #"{"input":"count to 1000","modalities":["text"],"background":true}"#)

@@ -255,6 +255,8 @@ struct ProducedAnswers {
         return silence(of: "response", selection.response ?? "")
     }
 
+    static let responseHasNoAudio = "response_has_no_audio"
+
     private static func silence(of kind: String, _ id: String) -> APIError {
         APIError(.notFound, code: "\(kind)_has_no_audio", "The \(kind) '\(id.prefix(64))' has no audio.")
     }

@@ -10,6 +10,7 @@ enum OneShotRoute {
     static func create(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let fields = try BodyFields(try await call.body.collect())
         var new = NewSession()
+        new.connectingLimit = call.prefer.wait.map { .seconds($0) }
         (new.model, new.upstream) = (try SessionRoutes.model(fields), try fields.string("upstream"))
         new.dialect = try call.dialect() ?? api.configuration.dialect
         let upstream = try api.directory.upstream(for: new)
@@ -38,7 +39,7 @@ enum OneShotRoute {
             if await session.endUnlessAsked() { call.once?.undoneSoFar() }
             guard var known = error as? APIError,
                 [.badGateway, .gatewayTimeout, .tooManyRequests].contains(known.status)
-                    || known.code == SessionError.Code.outcomeUnknown.rawValue
+                    || [SessionError.Code.outcomeUnknown.rawValue, ProducedAnswers.responseHasNoAudio].contains(known.code)
             else { throw error }
             // What has become of it, or becomes of it yet, can be read.
             known.headers["location"] = place(of: session)

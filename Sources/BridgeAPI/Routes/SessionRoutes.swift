@@ -22,6 +22,7 @@ enum SessionRoutes {
         new.settings = try settings(fields)
         new.from = try origin(fields)
         typealias Made = (session: Session, leftOut: [LeftOutField])
+        new.connectingLimit = call.prefer.wait.map { .seconds($0) }
         let asNew = new
         let (session, leftOut) = try await SessionStep.session(call, api) { session -> Made in
             (session, await Self.leftOut(of: asNew, session))
