@@ -1,5 +1,6 @@
 import EventLog
 import Foundation
+import Logging
 import Upstream
 import Webhooks
 
@@ -27,9 +28,16 @@ extension SessionDirectory {
                 try await group.waitForAll()
             }
         }
-        let owing = webhooks == nil ? [] : try await log.sessionsOwingOutputs()
+        let owing = try await log.sessionsOwingOutputs()
+        guard !owing.isEmpty else { return }
+        guard webhooks != nil else {
+            logger.warning(
+                "function calls wait for webhooks, which are not called without the setting --webhook-allow",
+                metadata: ["bridge.sessions": "\(owing.count)"])
+            return
+        }
         // Not waited for: a start is not to take longer for them.
-        if !owing.isEmpty { webhookTasks.add { await self.goOn(with: owing) } }
+        webhookTasks.add { await self.goOn(with: owing) }
     }
 
     /// Loads sessions whose function calls wait for their webhooks, which makes them go on: as many at a time as webhooks are called, since each

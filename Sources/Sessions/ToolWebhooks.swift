@@ -97,13 +97,10 @@ extension ToolWebhooks {
         }
     }
 
-    /// Members of the events that we know which hold no tools, but what may be megabytes of the conversation.
-    private static let content: Set = ["item", "audio"]
-
     private static func refuse(in event: JSON) throws(SessionError) {
-        let isKnown = event["type"]?.string.flatMap { ClientEventName(rawValue: $0) } != nil
-        for (name, value) in event.members where !(isKnown && content.contains(name)) {
-            guard let place = isMember(name) ? name : mayName(value.lexeme) ? place(in: value, at: name) : nil else { continue }
+        for (name, value) in event.members {
+            guard let place = isMember(name) ? name : value.kind != .string && mayName(value.lexeme) ? place(in: value, at: name) : nil
+            else { continue }
             throw SessionError(
                 .invalidValue, "only a tool of the session can have a webhook: give it as '\(member)' of a function in session.tools",
                 param: String(place.suffix(maximumPlaceCharacters)))

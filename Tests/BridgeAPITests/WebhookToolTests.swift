@@ -861,6 +861,10 @@ import Webhooks
         Elsewhere(#"{"type":"response.create","response":{"tools":{\#(member)}}}"#, at: "response.tools.x-webhook"),
         Elsewhere(#"{"type":"response.create","response":{"x":[[{\#(member)}]]}}"#, at: "response.x[0][0].x-webhook"),
         Elsewhere(#"{"type":"response.cancel","response":{\#(member)}}"#, at: "response.x-webhook"),
+        Elsewhere(#"{"type":"conversation.item.create","item":{"type":"function_call",\#(member)}}"#, at: "item.x-webhook"),
+        Elsewhere(
+            #"{"type":"conversation.item.create","item":{"type":"message","content":[{"type":"input_text",\#(member)}]}}"#,
+            at: "item.content[0].x-webhook"),
     ])
     func aWebhookThatWouldGoUpstreamIsRefused(_ row: Elsewhere) async throws {
         try await Self.play { scene in
