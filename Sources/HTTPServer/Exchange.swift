@@ -96,11 +96,12 @@ final class Exchange: Sendable {
         }
         // Where a body's end is in doubt, or the head too large to go on with, the connection must not be used again: answered before the
         // body, which makes libmicrohttpd close it.
-        if framing == nil, let refusal { return answerEarly(refusal, head: head, on: connection) }
+        if framing == nil, let refusal { return answerEarly(refusal.called(head), head: head, on: connection) }
         if connection.headBytes > context.configuration.maximumHeadBytes {
-            return answerEarly(.headTooLarge(limitBytes: context.configuration.maximumHeadBytes), head: head, on: connection)
+            let refusal = Response.headTooLarge(limitBytes: context.configuration.maximumHeadBytes)
+            return answerEarly(refusal.called(head), head: head, on: connection)
         }
-        if let refusal = refusal ?? context.handler.refusal(of: head) {
+        if let refusal = refusal?.called(head) ?? context.handler.refusal(of: head) {
             return refuse(refusal, head: head, on: connection)
         }
         if head.hasBody { connection.setIdleTimeout(context.configuration.bodyIdleTimeout) }

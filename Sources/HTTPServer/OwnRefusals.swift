@@ -28,6 +28,12 @@ extension Response {
             status: 503, type: "server_error", code: "shutting_down",
             message: "The server is shutting down; what became of the request is not known.", closes: true)
         response.headers.add("x-should-retry", "false")
+        return response.called(head)
+    }
+
+    /// With the request's id.
+    func called(_ head: RequestHead) -> Response {
+        var response = self
         response.headers.add("x-request-id", RequestID.of(head))
         return response
     }

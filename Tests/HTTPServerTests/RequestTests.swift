@@ -188,6 +188,11 @@ struct RequestTests {
         "Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
         "Host: a\r\nTransfer-Encoding: chunked, chunked\r\n",
         "Host: a\r\nTransfer-Encoding: chunked \r\n",
+        "Host: a\r\nContent-Length : 5\r\n",
+        "Host: a\r\nTransfer-Encoding : chunked\r\n",
+        "Host: a\r\nContent-Length\t: 5\r\n",
+        "Host: a\r\nX: 1\r\n Content-Length: 5\r\n",
+        "Host: a\r\nX: 1\u{1}2\r\n",
     ])
     func framingThatCouldBeReadInTwoWaysIs400AndTheEnd(headers: String) async throws {
         let handler = TestHandler()
@@ -197,6 +202,7 @@ struct RequestTests {
             let response = try client.readResponse()
             #expect(response.status == 400)
             #expect(response.text.contains("bad_request"))
+            #expect(response.headers["x-request-id"]?.hasPrefix("req_") == true)
             #expect(try client.readToEnd() == "")
             #expect(handler.answered == ["POST / 400"])
         }
