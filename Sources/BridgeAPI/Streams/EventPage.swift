@@ -15,6 +15,8 @@ enum EventPage {
         var firstID: String?
         /// Of the last frame looked at; hidden ones too, so that the next page does not pass over them again.
         var lastID: FrameID?
+        /// Where the page started.
+        let startID: String
         var scanned = 0
         var after: EventPosition
         /// How many frames of the next event are still to be given; nil: all.
@@ -29,7 +31,7 @@ enum EventPage {
     static func read(_ request: StreamRequest, of view: HistoryView, registry: StreamRegistry) async throws -> [UInt8] {
         let history = view.history
         let start = StreamStart(request.cursor, in: history)
-        var scan = Scan(after: start.after, remaining: start.remaining)
+        var scan = Scan(startID: start.primedID, after: start.after, remaining: start.remaining)
         if let gap = start.gap { append(gap, to: &scan, history, registry) }
         try await go(on: &scan, request, view, registry)
         if scan.entries.isEmpty, request.wait > .zero, !scan.isFull(request.limit) {
@@ -114,7 +116,7 @@ enum EventPage {
     private static func json(of scan: Scan, hasMore: Bool) -> [UInt8] {
         JSONValue.object([
             ("object", "list"), ("data", .array(scan.entries.map(JSONValue.raw))), ("first_id", .string(orNull: scan.firstID)),
-            ("last_id", .string(orNull: scan.lastID?.description)), ("has_more", .bool(hasMore)),
+            ("last_id", .string(scan.lastID?.description ?? scan.startID)), ("has_more", .bool(hasMore)),
         ]).bytes
     }
 }

@@ -20,7 +20,20 @@ struct EventPageTests {
         let bytes = try await EventPage.read(StreamRequest(format: .page), of: session.view(), registry: StreamRegistry())
         #expect(
             String(decoding: bytes, as: UTF8.self)
-                == #"{"object":"list","data":[],"first_id":null,"last_id":null,"has_more":false}"#)
+                == #"{"object":"list","data":[],"first_id":null,"last_id":"1.0","has_more":false}"#)
+    }
+
+    /// Who begins with what comes from now on asks next after the id of the empty page, and misses nothing.
+    @Test func anEmptyPageSaysWhereItStands() async throws {
+        let session = try await TestSession()
+        await session.append((0..<3).map { delta($0) })
+        let now = try await Self.page(of: session) { $0.cursor = .now }
+        #expect(Self.ids(now).isEmpty && now["last_id"]?.string == "1.3")
+        await session.append([delta(3)])
+        let next = try await Self.page(of: session) { $0.cursor = .after(FrameID("1.3")!) }
+        #expect(Self.ids(next) == ["1.4"])
+        let end = try await Self.page(of: session) { $0.cursor = .after(FrameID("1.4")!) }
+        #expect(Self.ids(end).isEmpty && end["last_id"]?.string == "1.4")
     }
 
     @Test(arguments: [256 * 1024, 200])
