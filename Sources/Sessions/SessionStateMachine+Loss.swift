@@ -31,7 +31,7 @@ extension SessionStateMachine {
         outageBegan = now
         voiced = []
         record.status = verdict == .fail ? .failed : .recovering
-        var actions = terminals(why: lost.message) + cutsInFlight() + requeue(lost)
+        var actions = terminals(why: lost.message) + cutsInFlight() + requeue(lost, isTooLarge: code == Self.messageTooBig)
         // Nothing is left to make a connection for.
         let isOver = isOneShotOver
         actions += logged(BridgeEvent.disconnected(code: code, reason: reason, willRetry: verdict != .fail && !isOver))
@@ -129,8 +129,12 @@ extension SessionStateMachine {
         }
     }
 
+    /// RFC 6455 section 7.4.1.
+    private static let messageTooBig = 1009
+
     /// Puts what was sent before what waits, as far as it may be sent again (API.md section 8); the rest is answered.
-    mutating func requeue(_ error: SessionError) -> [Action] {
+    /// - Parameter isTooLarge: upstream has ended the connection for the size of a message: the largest would end the next one too.
+    mutating func requeue(_ error: SessionError, isTooLarge: Bool = false) -> [Action] {
         let sent = matcher.removeAll()
         let others = unwritten
         unwritten = []
@@ -138,6 +142,8 @@ extension SessionStateMachine {
         var lost: [CommandID] = []
         var previous: Int?
         var isAudioLost = false
+        var refused: [Action] = []
+        let largest = isTooLarge ? sent.max { $0.event.frame.count < $1.event.frame.count } : nil
         for command in (sent + others).sorted(by: { $0.id < $1.id }) where command.kind != .audioAppend {
             var isWhole = true
             if command.kind == .audioCommit || command.kind == .audioClear {
@@ -146,6 +152,13 @@ extension SessionStateMachine {
             }
             // An answer to a turn that upstream will not have is not what was asked for.
             if isAudioLost, case .responseCreate = command.kind { isWhole = false }
+            if command.id == largest?.id {
+                let bytes = command.event.frame.count
+                let refusal = SessionError(
+                    .refusedByUpstream, "upstream takes no message as large as this one, of \(bytes) bytes (close code 1009)")
+                refused = failed([command.id], refusal, wereSent: false)
+                continue
+            }
             let goes = command.mayBeSentAgain && isWhole
             if goes { again.append(command) } else { lost.append(command.id) }
             if command.kind == .audioCommit, !goes { isAudioLost = true }
@@ -154,7 +167,7 @@ extension SessionStateMachine {
         let appends = others.filter { $0.kind == .audioAppend && !$0.isKeptAudio && !$0.isAccepted }.map(\.id)
         let waiting = queue.removeAll().filter { !$0.isKeptAudio }
         for command in again + waiting { queue.append(command) }
-        return (appends.isEmpty ? [] : [.accept(appends)]) + failed(lost, error, wereSent: true)
+        return (appends.isEmpty ? [] : [.accept(appends)]) + refused + failed(lost, error, wereSent: true)
     }
 
     /// Puts the kept audio between the commands that wait: each of those that were sent at the place that it had in the audio.

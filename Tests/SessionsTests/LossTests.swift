@@ -17,6 +17,24 @@ import Upstream
 
     private func types(_ driver: MachineDriver, from: Int) -> [String] { Array(driver.log.dropFirst(from)) }
 
+    /// The largest would end the next connection as well.
+    @Test func aMessageThatIsTooLargeForUpstreamIsRefusedAndTheOthersGoOn() throws {
+        var driver = MachineDriver()
+        let small = try driver.take(#"{"type":"conversation.item.create","item":{"id":"a","type":"message","role":"user","content":[]}}"#)
+        let text = String(repeating: "x", count: 1_000)
+        let large = try driver.take(
+            #"{"type":"conversation.item.create","item":{"id":"b","type":"message","role":"user","content":[{"type":"input_text","text":"\#(text)"}]}}"#
+        )
+        driver.write()
+        driver.lose(code: 1009)
+        #expect(driver.failures == [large: .refusedByUpstream])
+        #expect(driver.messages.last?.contains("close code 1009") == true)
+        driver.open()
+        #expect(driver.sent.last?.eventID == driver.sent.first?.eventID)
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a","type":"message","role":"user"}}"#)
+        #expect(driver.answers[small] == [.confirmed])
+    }
+
     @Test func everyResponseEndsOnceWhoWaitsIsAnsweredOrAskedAgain() throws {
         var driver = MachineDriver()
         let item = try driver.take(say)
