@@ -143,7 +143,7 @@ import Upstream
     }
 
     @Test func whoSaysNothingIsLeft() async throws {
-        let (answer, _) = try await Self.answer([], ends: false, limit: .milliseconds(200))
+        let (answer, _) = try await Self.answer([], ends: false, limit: .seconds(1))
         #expect(answer == .failed(.timedOut))
     }
 
@@ -154,7 +154,7 @@ import Upstream
             try await peer.wire.write(Array("HTTP/1.1 200 OK\r\n\r\n".utf8))
             while (try? await peer.wire.write([0x78])) != nil { try await Task.sleep(for: .milliseconds(20)) }
         } client: { server in
-            try await Self.send(to: "http://127.0.0.1:\(server.port)/", limit: .milliseconds(300))
+            try await Self.send(to: "http://127.0.0.1:\(server.port)/", limit: .seconds(1))
         }
         #expect(answer == .failed(.timedOut))
     }
