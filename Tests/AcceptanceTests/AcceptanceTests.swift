@@ -272,16 +272,16 @@ import Testing
             let session = try await create(curl, #"{"type":"realtime","audio":{"input":{"turn_detection":null}}}"#)
             let path = "/v1/sessions/\(session)"
             let stream = try CurlStream(bridge.address + path + "/events")
-            async let waiting = curl("POST", path + "/responses", json: #"{"output_modalities":["text"],"input":"count to 60"}"#)
+            async let waiting = curl("POST", path + "/responses", json: #"{"output_modalities":["text"],"input":"count to 120"}"#)
             try await stream.until("response.created")
             #expect(try await bridge.stop() == 0)
+            try await stream.stop()
             // The response had time to end: the drain waits for it.
             let answered = try await waiting
             #expect(answered.status == 200)
             try await bridge.start()
             let rest = try CurlStream(bridge.address + path + "/events", lastEventID: stream.lastEventID)
             try await rest.until("bridge.session.suspended")
-            try await stream.stop()
             try await rest.stop()
             try expectDense(stream.all + rest.all)
             #expect(rest.all.count { $0.type == "response.done" } == 1)

@@ -75,7 +75,8 @@ final class Browser: Sendable {
 
     /// Opens an empty page.
     func page() async throws -> BrowserPage {
-        let target = try await command("Target.createTarget", ["url": "about:blank"])
+        // The first command waits for the browser's start, which may take long on a busy machine.
+        let target = try await command("Target.createTarget", ["url": "about:blank"], within: .seconds(120))
         guard let id = target["targetId"]?.string,
             let session = try await command("Target.attachToTarget", ["targetId": .string(id), "flatten": true])["sessionId"]?.string
         else { throw BrowserError(description: "the browser gave no page") }

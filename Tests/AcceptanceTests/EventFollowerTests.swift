@@ -12,8 +12,9 @@ struct EventFollowerTests {
             let path = "/v1/sessions/\(try #require(try created.json()["id"]?.string))"
             let follower = EventFollower(port: client.port, path: path + "/events?dialect=\(dialect)", isDense: dialect == "ga")
             for number in 1...3 {
+                let before = follower.last
                 async let answer = client("POST", path + "/responses", json: #"{"input":"count to 20"}"#)
-                _ = try await follower.event(after: follower.last, "response.created") { $0.type == "response.created" }
+                _ = try await follower.event(after: before, "response.created") { $0.type == "response.created" }
                 follower.cut()
                 #expect(try await answer.status == 200, "response \(number)")
             }

@@ -199,16 +199,17 @@ import Testing
 
     /// Audio is never confirmed; that it was sent is known all the same.
     @Test func killedWhileSoundIsAnswered() async throws {
-        try await run(["--delta-delay", "200"]) { bridge, curl, record in
+        // The answer is of a few words.
+        try await run(["--delta-delay", "1000"]) { bridge, curl, record in
             let session = try await create(curl)
             let body = #"{"audio":"\#(String(repeating: "A", count: 64_000))"}"#
             let path = session + "/input_audio?respond=true"
+            let stream = try CurlStream(bridge.address + session + "/events")
             let cut = Task { try? await curl("POST", path, json: body, headers: Self.key + ["content-type: application/json"]) }
-            try await record.wait(for: "response.create")
-            let before = try await Self.commits(curl)
-            try await Self.poll("the response's beginning in the store") { try await Self.commits(curl) > before + 2 }
+            try await stream.until("response.text.delta")
             try await bridge.kill()
             _ = await cut.value
+            try await stream.stop()
             try await bridge.start()
             let again = try await curl("POST", path, json: body, headers: Self.key + ["content-type: application/json"])
             #expect(again.status == 502, "\(again.text)")

@@ -82,13 +82,18 @@ struct OneShotResponsesTests {
                 let answer = try await curl("POST", "/v1/responses", json: Self.ask("one two three four \(number)"))
                 #expect(try answer.json()["output_text"]?.string == "one two three four \(number)")
             }
-            let seen = try record()
+            var seen = try record()
+            var pool: JSON?
+            // The pool may be opening another one, of which the two do not tell at the same moment; and the last caller may not have given back.
+            try await until {
+                seen = try record()
+                pool = try await curl("GET", "/v1/upstreams").json()["data"]?[0]?["pool"]
+                return pool?["handshakes"]?.int == seen.connections && pool?["leased"]?.int == 0
+            }
             #expect(seen.faults == [])
             print("one-shots one after the other: 20 on \(seen.answered.count) connections, \(seen.connections) opened")
             #expect(seen.connections < 10)
-            let pool = try await curl("GET", "/v1/upstreams").json()["data"]?[0]?["pool"]
-            #expect((pool?["returned"]?.int ?? 0) > 10 && pool?["leased"]?.int == 0)
-            #expect(pool?["handshakes"]?.int == seen.connections)
+            #expect((pool?["returned"]?.int ?? 0) > 10)
         }
     }
 
@@ -116,7 +121,7 @@ struct OneShotResponsesTests {
             let child = try ChildProcess(
                 URL(filePath: "/usr/bin/env"),
                 ["curl", "-sN", bridge.address + "/v1/responses", "-d", #"{"input":"count to 40","stream":true}"#])
-            try await until { try record().unfinished == 1 }
+            try await until { try record().asked.count == 1 }
             child.kill()
             try await until { try record().answered.values.flatMap(\.self).count == 1 }
             #expect(try record().answered.values.flatMap(\.self)[0].said.hasSuffix("40."))
@@ -141,7 +146,10 @@ struct OneShotResponsesTests {
             #expect(response["status_details"]?["error"]?["code"]?.string == "upstream_lost")
             // The stream that broke off goes on to its end.
             let rest = try CurlStream(bridge.address + place + "?stream=true", lastEventID: stream.lastEventID)
-            #expect(try await rest.until("response.done").count == 1)
+            let events = try await rest.until("response.done")
+            // Deltas that were stored and had not arrived come first, each for the first time.
+            #expect(events.dropLast().allSatisfy { $0.type == "response.text.delta" })
+            #expect(Set(stream.all.compactMap(\.id)).isDisjoint(with: events.compactMap(\.id)))
             let session = place.split(separator: "/").prefix(3).joined(separator: "/")
             #expect(try await curl("GET", "/" + session).json()["status"]?.string == "closed")
             #expect(try await curl("GET", "/v1/sessions").json()["data"]?.elements.isEmpty == true)
@@ -150,9 +158,9 @@ struct OneShotResponsesTests {
         }
     }
 
-    private func until(_ condition: () throws -> Bool) async throws {
+    private func until(_ condition: () async throws -> Bool) async throws {
         for _ in 0..<600 {
-            if try condition() { return }
+            if try await condition() { return }
             try await Task.sleep(for: .milliseconds(50))
         }
         throw WaitedTooLong(what: "the record")

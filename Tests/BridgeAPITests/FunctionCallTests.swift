@@ -232,7 +232,7 @@ import Upstream
             while try await scene.bridge.send("GET", scene.path.replacing("/function_calls", with: "")).json?["active_response_id"]?.isNull
                 != false
             {}
-            let answered = Task { try await scene.output("call_a", wait: 1) }
+            let answered = Task { try await scene.output("call_a", wait: 3) }
             try await scene.takeOutput("call_a")
             let answer = try await answered.value
             #expect(answer.status == 201)

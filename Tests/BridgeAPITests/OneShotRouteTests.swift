@@ -320,10 +320,10 @@ import Upstream
             func ask(wait: Int) async throws -> APIAnswer {
                 try await bridge.send("POST", Self.path, Self.items(3), headers: ["prefer": "wait=\(wait)", "idempotency-key": "k"])
             }
-            async let asking = ask(wait: 1)
+            async let asking = ask(wait: 3)
             let server = try await upstream.nextConnection()
             let slow = Task {
-                for _ in 0..<3 { try await server.confirmItem(after: .milliseconds(600)) }
+                for _ in 0..<3 { try await server.confirmItem(after: .milliseconds(1_800)) }
                 try server.answer(try JSON.parse(try await server.nextSent()), "resp_1", status: "completed", conversation: #""conv_1""#)
             }
             let late = try await asking

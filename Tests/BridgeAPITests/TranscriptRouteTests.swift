@@ -91,7 +91,8 @@ import Testing
             for _ in 0..<2 {
                 #expect(try await bridge.send("POST", path + "/input_audio", Self.append(seconds: 1, silence: 1)).status == 202)
             }
-            while (try await bridge.send("GET", path).json?["item_count"]?.int ?? 0) < 2 { await Task.yield() }
+            // The list, since the session's own count is ahead of what is stored.
+            while (try await bridge.send("GET", path + "/items").json?["data"]?.elements.count ?? 0) < 2 { await Task.yield() }
             let page = try await bridge.send(
                 "GET", path + "/events?types=*.speech_started,*.speech_stopped&limit=100", headers: ["accept": "application/json"])
             let events = (page.json?["data"]?.elements ?? []).compactMap { $0["event"] }

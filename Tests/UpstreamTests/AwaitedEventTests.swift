@@ -67,11 +67,11 @@ struct AwaitedEventTests {
     @Test(arguments: [
         (
             [created],
-            ") opened the WebSocket but sent no conversation.created within 0.2 seconds; does this upstream really send it?"
+            ") opened the WebSocket but sent no conversation.created within 1.0 seconds; does this upstream really send it?"
         ),
         (
             [awaited],
-            ") opened the WebSocket but sent no session.created within 0.2 seconds; is its URL that of a Realtime endpoint?"
+            ") opened the WebSocket but sent no session.created within 1.0 seconds; is its URL that of a Realtime endpoint?"
         ),
     ])
     func whatIsMissingIsNamedWhenTheTimeIsOver(sent: [String], message: String) async throws {
@@ -82,7 +82,8 @@ struct AwaitedEventTests {
         } client: { server in
             let error = try await server.refusal {
                 Self.change(&$0)
-                $0.handshakeTimeout = .milliseconds(200)
+                // What is sent must have been seen by then.
+                $0.handshakeTimeout = .seconds(1)
             }
             #expect(error.code == .handshakeTimeout)
             #expect(error.message.hasSuffix(message), "\(error.message)")

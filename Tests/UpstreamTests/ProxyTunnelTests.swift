@@ -158,15 +158,16 @@ struct ProxyTunnelTests {
 
     @Test(arguments: ["", "HTTP/1.1 200 OK\r\nX: "]) func aProxyThatHangsIsNamedWhenTheTimeIsOver(answer: String) async throws {
         try await ScriptedServer.run { peer in
-            try await peer.readRequest()
-            try await peer.send(Array(answer.utf8))
+            // The client may leave at any point of this.
+            guard (try? await peer.readRequest()) != nil else { return }
+            try? await peer.send(Array(answer.utf8))
             try await peer.drain()
         } client: { proxy in
-            let error = try await refusal(of: Self.endpoint(proxy, timeout: .milliseconds(200)))
+            let error = try await refusal(of: Self.endpoint(proxy, timeout: .milliseconds(500)))
             #expect(error.code == .handshakeTimeout)
             #expect(
                 error.message
-                    == "the proxy 127.0.0.1:\(proxy.port) did not open a tunnel to far.example:80 within 0.2 seconds; check the proxy")
+                    == "the proxy 127.0.0.1:\(proxy.port) did not open a tunnel to far.example:80 within 0.5 seconds; check the proxy")
         }
     }
 
@@ -176,7 +177,7 @@ struct ProxyTunnelTests {
             try await peer.send(Array("HTTP/1.1 200 OK\r\n\r\n".utf8))
             try await peer.drain()
         } client: { proxy in
-            let error = try await refusal(of: Self.endpoint(proxy, url: "wss://far.example/", timeout: .milliseconds(200)))
+            let error = try await refusal(of: Self.endpoint(proxy, url: "wss://far.example/", timeout: .seconds(1)))
             #expect(error.code == .handshakeTimeout)
             #expect(error.message.hasPrefix("far.example took the connection but did not finish the TLS handshake"))
         }
@@ -202,10 +203,12 @@ struct ProxyTunnelTests {
         #expect(refused.code == .unreachable)
         #expect(refused.message == "the proxy \(try #require(gone.proxy)) cannot be reached: connection refused")
         var unknown = gone
-        unknown.proxy?.host = "nowhere.invalid"
+        // Of which no name server is asked, who could take its time: a part of a name has at most 63 bytes.
+        let name = String(repeating: "x", count: 64) + ".invalid"
+        unknown.proxy?.host = name
         let unresolved = try await refusal(of: unknown)
         #expect(unresolved.code == .dnsFailed)
-        #expect(unresolved.message.hasPrefix("the proxy nowhere.invalid:"))
+        #expect(unresolved.message.hasPrefix("the proxy \(name):"))
     }
 
     @Test(arguments: [

@@ -81,16 +81,17 @@ struct TLSTests {
     /// In the middle of the server's first record, where reading for more would wait for ever.
     @Test func aTLSHandshakeThatStallsHalfwayTimesOut() async throws {
         try await ScriptedServer.run { peer in
-            _ = try await peer.wire.read()
-            try await peer.send([0x16, 0x03, 0x03, 0x00, 0x7A, 0x02, 0x00])
+            // The client may leave at any point of this.
+            guard try await peer.wire.read() != nil else { return }
+            try? await peer.send([0x16, 0x03, 0x03, 0x00, 0x7A, 0x02, 0x00])
             try await peer.drain()
         } client: { server in
             let error = try await server.refusal {
                 $0.url.replace("ws://", with: "wss://")
-                $0.handshakeTimeout = .milliseconds(150)
+                $0.handshakeTimeout = .milliseconds(500)
             }
             #expect(error.code == .handshakeTimeout)
-            #expect(error.message.contains("did not finish the TLS handshake within 0.15 seconds"))
+            #expect(error.message.contains("did not finish the TLS handshake within 0.5 seconds"))
         }
     }
 

@@ -49,10 +49,7 @@ import Upstream
             descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             var small: Int32 = 128 << 10
             setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &small, socklen_t(MemoryLayout<Int32>.size))
-            for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-                var limit = timeval(tv_sec: option == SO_SNDTIMEO ? 1 : 20, tv_usec: 0)
-                setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
-            }
+            for option in [SO_RCVTIMEO, SO_SNDTIMEO] { limit(option, seconds: 20) }
             var name = sockaddr_in()
             name.sin_family = sa_family_t(AF_INET)
             name.sin_port = port.bigEndian
@@ -68,9 +65,17 @@ import Upstream
 
         deinit { close(descriptor) }
 
+        private func limit(_ option: Int32, seconds: Int) {
+            var limit = timeval(tv_sec: seconds, tv_usec: 0)
+            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
+
+        /// How long ``send(_:)`` waits for room; 20 s at first.
+        func waitsForRoom(seconds: Int) { limit(SO_SNDTIMEO, seconds: seconds) }
+
         func vanish() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-        /// - Returns: how many bytes were taken; fewer than given if for a second none was, or the connection is cut.
+        /// - Returns: how many bytes were taken; fewer than given if for so long none was, or the connection is cut.
         func send(_ bytes: [UInt8]) async -> Int {
             await run { descriptor in
                 var sent = 0
@@ -247,7 +252,9 @@ import Upstream
                 count = total
             }
             let client = try await setting.client("audio/pcm", length: total)
+            client.waitsForRoom(seconds: 1)
             let taken = await client.send(sound)
+            client.waitsForRoom(seconds: 20)
             // 1 MiB of frames, 256 KiB of body, and what the two sockets hold.
             #expect(taken < 14 << 20)
             #expect(setting.server.pendingSent.isEmpty)

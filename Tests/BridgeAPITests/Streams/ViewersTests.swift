@@ -59,11 +59,11 @@ import Testing
         try await APIFixture.run(connector: ScriptedUpstream([.session()])) { bridge in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await bridge.api.run() }
-                let id = try await bridge.newSession(#"{"idle_timeout":1}"#)
+                let id = try await bridge.newSession(#"{"idle_timeout":2}"#)
                 let session = try await bridge.directory.session(id, for: Caller(owner: nil))
-                // A page that waits is a viewer as a stream is. It would see the suspension after a second.
+                // A page that waits is a viewer as a stream is. It would see the suspension after two seconds.
                 let looked = try await bridge.send(
-                    "GET", "/v1/sessions/\(id)/events?types=bridge.session.suspended&wait=2", headers: ["accept": "application/json"])
+                    "GET", "/v1/sessions/\(id)/events?types=bridge.session.suspended&wait=3", headers: ["accept": "application/json"])
                 #expect(looked.json?["data"]?.elements.isEmpty == true)
                 // One that the bridge does not know of.
                 let request = try StreamRequest(format: .lines, query: [], headers: [:])
