@@ -155,14 +155,9 @@ struct ProducedAnswers {
     ) async throws -> Response {
         guard let survey = try await survey(selection, after: seq, through: last, sound.format) else { throw try await gone(selection) }
         guard !survey.items.isEmpty else { throw Self.silence(of: selection) }
-        var cuts = survey.cuts
-        for id in survey.items {
-            if let milliseconds = try await log.item(id, of: session.id)?.truncatedAtMilliseconds {
-                cuts[id] = min(cuts[id] ?? .max, sound.format.bytes(ofMilliseconds: milliseconds))
-            }
-        }
+        let cuts = try await cuts(of: survey, sound.format)
         let file = SoundFile(sound.container, sound.format, dataBytes: survey.count(cutting: cuts))
-        return try file.response(to: commands.call.head) { [cuts] part in
+        return try file.response(to: commands.call.head) { part in
             let body = body(
                 survey.machine(giving: part.data, cutting: cuts), selection, prefix: part.prefix, suffix: part.suffix, in: seat)
             return .sizedStream(body, bytes: part.count)
@@ -170,6 +165,17 @@ struct ProducedAnswers {
     }
 
     /// Of what is over; nil if its events are not there any more.
+    /// Where its items were truncated, in bytes: while they were produced, or later.
+    func cuts(of survey: ProducedSurvey, _ format: SoundFormat) async throws(EventLogError) -> [String: Int] {
+        var cuts = survey.cuts
+        for id in survey.items {
+            if let milliseconds = try await log.item(id, of: session.id)?.truncatedAtMilliseconds {
+                cuts[id] = min(cuts[id] ?? .max, format.bytes(ofMilliseconds: milliseconds))
+            }
+        }
+        return cuts
+    }
+
     func survey(
         _ selection: ProducedSelection, after seq: Int, through last: Int, _ format: SoundFormat
     ) async throws(EventLogError) -> ProducedSurvey? {
@@ -188,7 +194,8 @@ struct ProducedAnswers {
         HistoryBody(machine, of: selection, in: history, prefix: prefix, suffix: suffix, seat: seat, logger: commands.api.streams.logger)
     }
 
-    private func isThere(after seq: Int) -> Bool { history.start.seq <= seq }
+    /// Whether the events after that one are still stored.
+    func isThere(after seq: Int) -> Bool { history.start.seq <= seq }
 
     // MARK: Formats
 

@@ -164,16 +164,13 @@ enum ResponseRoutes {
     }
 
     private static func view(_ event: ServerEvent, _ commands: Commands, _ receipt: CommandReceipt) async throws -> JSONValue {
-        ResponseView.value(
-            event.json["response"].map { Array($0.lexeme) } ?? Array("null".utf8), in: commands.view,
-            try await ProducedAnswers(commands: commands).audioMember(of: event.json["response"])
-                + Warnings.members(receipt.leftOut, inside: "response"))
+        try await ProducedAnswers(commands: commands).view(
+            of: event.json["response"], Warnings.members(receipt.leftOut, inside: "response"))
     }
 
     private static func view(_ response: ResponseRecord, _ commands: Commands) async throws -> JSONValue {
-        let object = try? JSON.parse(response.json, maximumDepth: 256, refusingDuplicates: false)
-        return ResponseView.value(
-            response.json, in: commands.view, try await ProducedAnswers(commands: commands).audioMember(of: object))
+        try await ProducedAnswers(commands: commands).view(
+            of: try? JSON.parse(response.json, maximumDepth: 256, refusingDuplicates: false))
     }
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
