@@ -44,6 +44,18 @@ import Testing
         }
     }
 
+    @Test func theResponseIsShownAsItIsElsewhere() async throws {
+        try await APIFixture.run(deltaDelay: .milliseconds(5)) { bridge in
+            let id = try await bridge.newSession()
+            let response = try await speaking(bridge, id)
+            let answer = try await bridge.send("POST", "/v1/sessions/\(id)/interrupt", #"{"played_ms":50}"#)
+            let shown = try #require(answer.json?["response"])
+            #expect(shown["output_audio"]?["duration_ms"]?.int == 50)
+            let stored = try #require(try await bridge.send("GET", "/v1/sessions/\(id)/responses/\(response)").json)
+            #expect(String(decoding: shown.lexeme, as: UTF8.self) == String(decoding: stored.lexeme, as: UTF8.self))
+        }
+    }
+
     @Test func moreThanWasProducedIsAllThatWas() async throws {
         try await APIFixture.run(deltaDelay: .milliseconds(5)) { bridge in
             let id = try await bridge.newSession()
