@@ -235,7 +235,7 @@ struct ProducedAnswers {
 
     private static let lineFeed = [UInt8(ascii: "\n")]
     private static let wordHeaders: HTTPHeaders = [
-        "content-type": "text/plain; charset=utf-8", "cache-control": "no-store, no-transform", "x-accel-buffering": "no", "vary": "accept",
+        "content-type": "text/plain; charset=utf-8", "cache-control": "no-store, no-transform", "x-accel-buffering": "no",
     ]
 
     /// Its events are not there any more. Whether any of them was audio, its row still says.

@@ -63,7 +63,6 @@ struct SoundFile {
     static func headers(_ container: SoundContainer, _ format: SoundFormat) -> HTTPHeaders {
         [
             "content-type": container.contentType(format), "cache-control": "no-store, no-transform", "x-accel-buffering": "no",
-            "vary": "accept",
         ]
     }
 }

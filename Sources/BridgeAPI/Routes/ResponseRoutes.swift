@@ -21,8 +21,8 @@ enum ResponseRoutes {
 
         /// - Throws: 400 for forms that exclude each other.
         init(_ asked: NewResponse, _ call: APICall) throws(APIError) {
-            isStreamed = asked.isStreamed || call.accepts("text/event-stream")
-            form = call.accepts("text/event-stream") ? nil : ProducedForm(Accept(call.head))
+            isStreamed = asked.isStreamed || call.accept.wantsResponsesEvents
+            form = ProducedForm(call.accept)
             if isStreamed || form != nil, asked.isInBackground {
                 throw APIError(
                     .badRequest, code: "invalid_value", "'background' and a stream, by 'stream' or by Accept, exclude each other.",
@@ -185,11 +185,11 @@ enum ResponseRoutes {
     static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         let id = call.parameter("response")
-        let isStreamed = try call.flag("stream") || call.accepts("text/event-stream")
+        let isStreamed = try call.flag("stream") || call.accept.wantsResponsesEvents
         if !isStreamed, call.query("after") != nil {
             throw APIError(.badRequest, code: "invalid_value", "'after' is for a stream: add 'stream=true'.", param: "after")
         }
-        if !isStreamed, let form = ProducedForm(Accept(call.head)) {
+        if !isStreamed, let form = ProducedForm(call.accept) {
             return try await ProducedAnswers(commands: commands).response(
                 id, form, in: try ProducedAnswers.seat(commands), wait: .seconds(Commands.defaultResponseWait))
         }

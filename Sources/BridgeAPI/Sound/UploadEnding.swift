@@ -38,8 +38,8 @@ struct UploadEnding {
         }
         commits = commit || responds
         watch = EventWatch(commands.session.history)
-        let isStreamed = responds && commands.call.accepts("text/event-stream")
-        form = responds && !isStreamed ? ProducedForm(Accept(commands.call.head)) : nil
+        let isStreamed = responds && commands.call.accept.wantsResponsesEvents
+        form = responds ? ProducedForm(commands.call.accept) : nil
         seat =
             isStreamed
             ? try commands.api.streams.seat(in: commands.session.history) : form != nil ? try ProducedAnswers.seat(commands) : nil
