@@ -19,7 +19,7 @@ enum ResponseRoutes {
         /// Only its words or its speech; nil: as JSON, or as its events.
         let form: ProducedForm?
 
-        /// - Throws: 400 for forms that exclude each other.
+        /// - Throws: 400 for forms that exclude each other, and for speech where the response is to have none.
         init(_ asked: NewResponse, _ call: APICall) throws(APIError) {
             isStreamed = asked.isStreamed || call.accept.wantsResponsesEvents
             form = ProducedForm(call.accept)
@@ -32,6 +32,7 @@ enum ResponseRoutes {
                 throw APIError(
                     .badRequest, code: "invalid_value", "'stream' asks for events, and Accept for words or speech alone.", param: "stream")
             }
+            try SpeechRefusal.check(form, asked.event)
         }
     }
 
@@ -39,6 +40,7 @@ enum ResponseRoutes {
     static func answer(to asked: NewResponse, _ answering: Answering, _ commands: Commands) async throws -> Response {
         let (api, call) = (commands.api, commands.call)
         let (isStreamed, form) = (answering.isStreamed, answering.form)
+        try await SpeechRefusal.check(form, asked.event, commands)
         // Before anything is sent: a refusal for want of a place tells clients to repeat the request.
         let seat =
             isStreamed

@@ -28,7 +28,7 @@ struct UploadEnding {
     private var turns = VoiceTurns()
 
     /// To be made before the first byte is sent.
-    init(_ commands: Commands) throws {
+    init(_ commands: Commands) async throws {
         self.commands = commands
         responds = try commands.call.flag("respond")
         let isCommitSaid = commands.call.query("commit") != nil
@@ -40,6 +40,7 @@ struct UploadEnding {
         watch = EventWatch(commands.session.history)
         let isStreamed = responds && commands.call.accept.wantsResponsesEvents
         form = responds ? ProducedForm(commands.call.accept) : nil
+        try await SpeechRefusal.check(form, nil, commands)
         seat =
             isStreamed
             ? try commands.api.streams.seat(in: commands.session.history) : form != nil ? try ProducedAnswers.seat(commands) : nil
