@@ -121,6 +121,7 @@ struct ProducedAnswers {
         func machine(cuts: [String: Int] = [:]) -> ProducedMachine {
             ProducedMachine(after: seq, through: nil, of: selection, format: sound?.format, cuts: cuts, failsWithResponse: true)
         }
+        if sound != nil, Precondition(commands.call.head, tag: nil) == .failed { throw SoundFile.isNotWhatIsMatched(tag: nil) }
         switch try await ProducedWalk(machine(), of: selection, in: history).beginning(within: wait) {
         case .something(let cuts):
             let prefix = sound.map { $0.container.header($0.format, dataBytes: nil) } ?? []
@@ -164,7 +165,6 @@ struct ProducedAnswers {
         }
     }
 
-    /// Of what is over; nil if its events are not there any more.
     /// Where its items were truncated, in bytes: while they were produced, or later.
     func cuts(of survey: ProducedSurvey, _ format: SoundFormat) async throws(EventLogError) -> [String: Int] {
         var cuts = survey.cuts
@@ -176,6 +176,7 @@ struct ProducedAnswers {
         return cuts
     }
 
+    /// Of what is over; nil if its events are not there any more.
     func survey(
         _ selection: ProducedSelection, after seq: Int, through last: Int, _ format: SoundFormat
     ) async throws(EventLogError) -> ProducedSurvey? {
