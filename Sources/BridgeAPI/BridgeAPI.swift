@@ -101,7 +101,8 @@ package final class BridgeAPI: HTTPHandler {
         let call = APICall(
             head: head, route: route, parameters: parameters, caller: caller,
             body: BodyReader(limitBytes: configuration.maximumBodyBytes, budget: bodies, body: request.body))
-        let response = await answer(call)
+        var response = await answer(call)
+        if route.readsAccept { response.headers.add("vary", "accept") }
         return finished(response, head, operation: route.operation, since: started)
     }
 

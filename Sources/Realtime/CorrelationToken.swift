@@ -5,13 +5,15 @@
 /// views put it back, so nothing about it needs to be remembered.
 package enum CorrelationToken {
     package static let key = "realtime_bridge"
-    private static let maximumPairs = 16
+    package static let maximumPairs = 16
     private static let maximumValueCharacters = 512
     /// Between the token, the carried pair's key and its value. Tokens and their length are the bridge's, so it cannot be misread.
     private static let separator: Character = "|"
 
     package enum Refusal: Error, Equatable {
         case metadataIsNoObject
+        /// Upstream would refuse them too, but count the bridge's own.
+        case tooManyPairs(Int)
         /// The caller used the bridge's own key.
         case reservedKey
         /// 16 pairs, and none short enough to travel with the token.
@@ -29,6 +31,7 @@ package enum CorrelationToken {
         guard metadata.kind == .object else { throw .metadataIsNoObject }
         guard metadata[key] == nil else { throw .reservedKey }
         let pairs = metadata.members
+        guard pairs.count <= maximumPairs else { throw .tooManyPairs(pairs.count) }
         guard pairs.count == maximumPairs else {
             splice.set(key, of: metadata, to: JSONValue.string(token).bytes)
             return splice.bytes

@@ -250,6 +250,8 @@ extension CorrelationToken.Refusal {
     fileprivate var words: String {
         switch self {
         case .metadataIsNoObject: "'metadata' must be an object of strings"
+        case .tooManyPairs(let count):
+            "'metadata' has \(count) pairs; a response may have \(CorrelationToken.maximumPairs)"
         case .reservedKey: "'metadata' must not use the key '\(CorrelationToken.key)', which is the bridge's"
         case .noRoom: "16 metadata pairs leave no room for the bridge's own: shorten one of them to 400 characters, or leave one out"
         }

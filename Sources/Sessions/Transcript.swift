@@ -41,8 +41,7 @@ package struct Transcript: Sendable, Equatable {
                 let role = json["role"]?.string, role == "user" || role == "assistant"
             else { return nil }
             let words = Words(json)
-            let produced = output.milliseconds(bytes: item.producedAudioBytes)
-            let heard = min(produced, max(0, item.truncatedAtMilliseconds ?? produced))
+            let (heard, produced) = item.audioMilliseconds(output)
             let milliseconds: Range<Int>? =
                 if let speech = speech[item.id] {
                     line.heard(speech)
@@ -96,10 +95,8 @@ private struct Words {
 
     init(_ item: JSON) {
         parts = (item["content"]?.elements ?? []).compactMap { part in
-            switch part["type"]?.string {
-            case "audio", "input_audio", "output_audio": Part(words: part["transcript"]?.string, isSpoken: true)
-            default: part["text"]?.string.map { Part(words: $0, isSpoken: false) }
-            }
+            part.isSpokenPart
+                ? Part(words: part["transcript"]?.string, isSpoken: true) : part["text"]?.string.map { Part(words: $0, isSpoken: false) }
         }
     }
 

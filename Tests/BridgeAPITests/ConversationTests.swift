@@ -74,6 +74,31 @@ import Upstream
         }
     }
 
+    @Test(arguments: [17, 40])
+    func moreMetadataThanThereMayBeIsCountedAndNothingIsSent(count: Int) async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream) { bridge in
+            let id = try await bridge.newSession()
+            let connection = try await upstream.nextConnection()
+            let metadata = "\"metadata\":{\((1...count).map { "\"k\($0)\":\"v\"" }.joined(separator: ","))}"
+            for (path, body) in [
+                ("/v1/sessions/\(id)/responses", "{\"input\":\"hi\",\(metadata)}"),
+                ("/v1/sessions/\(id)/responses", "{\"input\":\"hi\",\"if_active\":\"queue\",\"background\":true,\(metadata)}"),
+                ("/v1/sessions/\(id)/responses", "{\"input\":\"hi\",\"conversation\":\"none\",\(metadata)}"),
+                ("/v1/sessions/\(id)/events", "{\"type\":\"response.create\",\"response\":{\(metadata)}}"),
+                ("/v1/responses", "{\"input\":\"hi\",\(metadata)}"),
+            ] {
+                let answer = try await bridge.send("POST", path, body)
+                #expect(answer.status == 400 && answer.error?["param"]?.string == "metadata", "\(path): \(answer.text)")
+                #expect(answer.error?["message"]?.string?.contains("\(count) pairs") == true)
+            }
+            let several = try await bridge.send(
+                "POST", "/v1/sessions/\(id)/events", "[{\"type\":\"response.create\",\"response\":{\(metadata)}}]")
+            #expect(several.json?["data"]?[0]?["status"]?.string == "refused")
+            #expect(connection.pendingSent.isEmpty && upstream.connectedEndpoints.count == 1)
+        }
+    }
+
     @Test func aFailedResponseIsAnError() async throws {
         try await APIFixture.run { bridge in
             let id = try await bridge.newSession()

@@ -44,6 +44,49 @@ import Testing
         }
     }
 
+    /// The conversation holds what was heard; the response is what was made, and paid.
+    @Test(arguments: [(Dialect.beta, Dialect.beta), (.ga, .ga), (.ga, .beta), (.beta, .ga)])
+    func theItemSaysWhatWasHeardAndTheResponseWhatWasSaid(upstream: Dialect, shown: Dialect) async throws {
+        try await APIFixture.run(dialect: upstream) { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession("{\"dialect\":\"\(shown.rawValue)\"}"))"
+            let words = "one two three four five six"
+            let spoken = try await bridge.send("POST", path + "/responses", "{\"input\":\"say \(words)\"}")
+            let item = try #require(spoken.json?["output"]?[0]?["id"]?.string, "\(spoken.text)")
+            func shownItems() async throws -> [JSON?] {
+                [
+                    try await bridge.send("GET", "\(path)/items/\(item)").json,
+                    try await bridge.send("GET", path + "/items").json?["data"]?.elements.last,
+                ]
+            }
+            for shown in try await shownItems() { #expect(shown?["content"]?[0]?["transcript"]?.string == words) }
+            let length = try #require(spoken.json?["output_audio"]?["duration_ms"]?.int)
+            for (played, isLast) in [(length / 2, false), (length, false), (0, true)] {
+                _ = try await bridge.send("POST", path + "/interrupt", "{\"played_ms\":\(played)}")
+                let transcript = try await bridge.send("GET", path + "/transcript").json?["data"]?.elements.last
+                #expect(transcript?["text"]?.string == (isLast ? "" : "one two three"), "\(played) of \(length)")
+                for shown in try await shownItems() {
+                    #expect(shown?["content"]?[0]?["transcript"]?.string == transcript?["text"]?.string)
+                    #expect(shown?["id"]?.string == item && shown?["role"]?.string == "assistant")
+                }
+            }
+            let response = try await bridge.send("GET", "\(path)/responses/\(spoken.json?["id"]?.string ?? "")").json
+            #expect(response?["output_text"]?.string == words)
+            #expect(response?["output"]?[0]?["content"]?[0]?["transcript"]?.string == words)
+        }
+    }
+
+    @Test func theResponseIsShownAsItIsElsewhere() async throws {
+        try await APIFixture.run(deltaDelay: .milliseconds(5)) { bridge in
+            let id = try await bridge.newSession()
+            let response = try await speaking(bridge, id)
+            let answer = try await bridge.send("POST", "/v1/sessions/\(id)/interrupt", #"{"played_ms":50}"#)
+            let shown = try #require(answer.json?["response"])
+            #expect(shown["output_audio"]?["duration_ms"]?.int == 50)
+            let stored = try #require(try await bridge.send("GET", "/v1/sessions/\(id)/responses/\(response)").json)
+            #expect(String(decoding: shown.lexeme, as: UTF8.self) == String(decoding: stored.lexeme, as: UTF8.self))
+        }
+    }
+
     @Test func moreThanWasProducedIsAllThatWas() async throws {
         try await APIFixture.run(deltaDelay: .milliseconds(5)) { bridge in
             let id = try await bridge.newSession()

@@ -137,11 +137,15 @@ import Upstream
                 "POST", "/v1/sessions/\(id)/responses", #"{"input":"say z","modalities":["text"],"if_active":"queue"}"#,
                 headers: ["prefer": "respond-async"])
             #expect(now.json?["status"]?.string == "queued")
+            let background = try await bridge.send(
+                "POST", "/v1/sessions/\(id)/responses", #"{"input":"say w","modalities":["text"],"if_active":"queue","background":true}"#,
+                headers: ["prefer": "wait=0"])
+            #expect(background.status == 202 && background.json?["status"]?.string == "queued")
             _ = try await bridge.send("POST", "/v1/sessions/\(id)/responses/\(first)/cancel")
             let last = try await bridge.send(
                 "POST", "/v1/sessions/\(id)/responses", #"{"input":"say last","modalities":["text"],"if_active":"queue"}"#)
             #expect(last.status == 200)
-            #expect(try await words(bridge, id).suffix(6) == ["say y", "y", "say z", "z", "say last", "last"])
+            #expect(try await words(bridge, id).suffix(8) == ["say y", "y", "say z", "z", "say w", "w", "say last", "last"])
             #expect(try await !words(bridge, id).contains("say x"))
         }
     }

@@ -348,6 +348,18 @@ import Testing
         }
     }
 
+    @Test(arguments: [("--max-streams-per-session", 0, 10), ("--max-streams", 10, 0)])
+    func aStreamTooManyNamesTheSettingThatBoundsThem(setting: String, perSession: Int, total: Int) async throws {
+        try await APIFixture.run(
+            connector: ScriptedUpstream([.session()]),
+            configure: { ($0.maximumStreamsPerSession, $0.maximumStreams) = (perSession, total) }
+        ) { (bridge: APIFixture) async throws in
+            let refused = try await bridge.send("GET", "/v1/sessions/\(try await bridge.newSession())/events")
+            #expect(refused.status == 429 && refused.code == "stream_limit_exceeded")
+            #expect(refused.error?["message"]?.string?.contains("(setting \(setting))") == true, "\(refused.text)")
+        }
+    }
+
     @Test func bodiesAreBoundedAloneAndTogether() async throws {
         try await APIFixture.run(
             connector: ScriptedUpstream(),
@@ -364,6 +376,7 @@ import Testing
             let head = try APIFixture.head("POST", "/v1/sessions", headers: ["transfer-encoding": "chunked"])
             let chunked = await bridge.api.respond(to: Request(head: head, body: RequestBody(Array(large.utf8))))
             #expect(chunked.status == 413)
+            #expect(try await APIAnswer(chunked).error?["message"]?.string?.contains("--max-body") == true)
             let together = try await bridge.send("POST", "/v1/sessions", "{\"model\":\"" + String(repeating: "x", count: 60) + "\"}")
             #expect(together.status == 503)
             #expect(together.headers["retry-after"] == "1")

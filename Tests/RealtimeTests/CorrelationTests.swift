@@ -42,6 +42,12 @@ import Testing
         #expect(throws: CorrelationToken.Refusal.noRoom) { try stamped("{\"metadata\":{\(pairs)}}") }
     }
 
+    @Test(arguments: [17, 200])
+    func morePairsThanUpstreamTakesAreCountedWithoutTheBridges(count: Int) {
+        let pairs = (1...count).map { "\"k\($0)\":\"v\"" }.joined(separator: ",")
+        #expect(throws: CorrelationToken.Refusal.tooManyPairs(count)) { try stamped("{\"metadata\":{\(pairs)}}") }
+    }
+
     @Test(arguments: [
         (
             #"{"type":"response.done","response":{"id":"r","metadata":{"realtime_bridge":"t"},"n":1.00}}"#,

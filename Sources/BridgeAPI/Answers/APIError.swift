@@ -12,6 +12,7 @@ struct APIError: Error, Sendable, Equatable {
         case requestTimeout = 408
         case conflict = 409
         case gone = 410
+        case preconditionFailed = 412
         case payloadTooLarge = 413
         case unsupportedMediaType = 415
         case rangeNotSatisfiable = 416
@@ -83,8 +84,8 @@ struct APIError: Error, Sendable, Equatable {
 extension APIError.Status {
     fileprivate var type: String {
         switch self {
-        case .badRequest, .unauthorized, .notFound, .methodNotAllowed, .requestTimeout, .conflict, .gone, .payloadTooLarge,
-            .unsupportedMediaType, .rangeNotSatisfiable, .unprocessable:
+        case .badRequest, .unauthorized, .notFound, .methodNotAllowed, .requestTimeout, .conflict, .gone, .preconditionFailed,
+            .payloadTooLarge, .unsupportedMediaType, .rangeNotSatisfiable, .unprocessable:
             "invalid_request_error"
         case .forbidden: "permission_error"
         case .tooManyRequests: "rate_limit_error"

@@ -132,7 +132,7 @@ enum ErrorTable {
     private static func answer(toBody error: RequestBodyError) -> APIError {
         switch error {
         case .tooLarge(let limit):
-            APIError(.payloadTooLarge, code: "request_too_large", "The body is larger than \(limit) bytes.")
+            APIError(.payloadTooLarge, code: "request_too_large", "The body is larger than \(limit) bytes (setting --max-body).")
         case .idleTimeout:
             APIError(.requestTimeout, code: "request_timeout", "The body stopped arriving.")
         case .disconnected:

@@ -121,6 +121,7 @@ struct ProducedAnswers {
         func machine(cuts: [String: Int] = [:]) -> ProducedMachine {
             ProducedMachine(after: seq, through: nil, of: selection, format: sound?.format, cuts: cuts, failsWithResponse: true)
         }
+        if sound != nil, Precondition(commands.call.head, tag: nil) == .failed { throw SoundFile.isNotWhatIsMatched(tag: nil) }
         switch try await ProducedWalk(machine(), of: selection, in: history).beginning(within: wait) {
         case .something(let cuts):
             let prefix = sound.map { $0.container.header($0.format, dataBytes: nil) } ?? []
@@ -155,20 +156,27 @@ struct ProducedAnswers {
     ) async throws -> Response {
         guard let survey = try await survey(selection, after: seq, through: last, sound.format) else { throw try await gone(selection) }
         guard !survey.items.isEmpty else { throw Self.silence(of: selection) }
-        var cuts = survey.cuts
-        for id in survey.items {
-            if let milliseconds = try await log.item(id, of: session.id)?.truncatedAtMilliseconds {
-                cuts[id] = min(cuts[id] ?? .max, sound.format.bytes(ofMilliseconds: milliseconds))
-            }
-        }
+        let cuts = try await cuts(of: survey, sound.format)
         let file = SoundFile(sound.container, sound.format, dataBytes: survey.count(cutting: cuts))
-        return try file.response(to: commands.call.head) { [cuts] part in
+        return try file.response(to: commands.call.head) { part in
             let body = body(
                 survey.machine(giving: part.data, cutting: cuts), selection, prefix: part.prefix, suffix: part.suffix, in: seat)
             return .sizedStream(body, bytes: part.count)
         }
     }
 
+    /// Where its items were truncated, in bytes: while they were produced, or later.
+    func cuts(of survey: ProducedSurvey, _ format: SoundFormat) async throws(EventLogError) -> [String: Int] {
+        var cuts = survey.cuts
+        for id in survey.items {
+            if let milliseconds = try await log.item(id, of: session.id)?.truncatedAtMilliseconds {
+                cuts[id] = min(cuts[id] ?? .max, format.bytes(ofMilliseconds: milliseconds))
+            }
+        }
+        return cuts
+    }
+
+    /// Of what is over; nil if its events are not there any more.
     /// Of what is over; nil if its events are not there any more.
     func survey(
         _ selection: ProducedSelection, after seq: Int, through last: Int, _ format: SoundFormat
@@ -188,7 +196,8 @@ struct ProducedAnswers {
         HistoryBody(machine, of: selection, in: history, prefix: prefix, suffix: suffix, seat: seat, logger: commands.api.streams.logger)
     }
 
-    private func isThere(after seq: Int) -> Bool { history.start.seq <= seq }
+    /// Whether the events after that one are still stored.
+    func isThere(after seq: Int) -> Bool { history.start.seq <= seq }
 
     // MARK: Formats
 
@@ -228,7 +237,7 @@ struct ProducedAnswers {
 
     private static let lineFeed = [UInt8(ascii: "\n")]
     private static let wordHeaders: HTTPHeaders = [
-        "content-type": "text/plain; charset=utf-8", "cache-control": "no-store, no-transform", "x-accel-buffering": "no", "vary": "accept",
+        "content-type": "text/plain; charset=utf-8", "cache-control": "no-store, no-transform", "x-accel-buffering": "no",
     ]
 
     /// Its events are not there any more. Whether any of them was audio, its row still says.

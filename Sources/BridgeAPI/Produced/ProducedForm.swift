@@ -6,16 +6,25 @@ enum ProducedForm: Sendable, Equatable {
     case words
     case speech(SoundContainer)
 
-    /// The form that `Accept` names first; nil if it names JSON or events before, or nothing of all that.
+    /// The form that `Accept` wants most; nil if that is JSON or events, or nothing of all that.
     init?(_ accept: Accept) {
-        let named = accept.first(of: ["application/json", "text/event-stream", "text/plain"] + SoundContainer.wavNames + ["audio/pcm"])
-        switch named {
+        switch accept.first(of: accept.responseTypes) {
         case "text/plain"?: self = .words
         case "audio/pcm"?: self = .speech(.raw)
         case let name? where SoundContainer.wavNames.contains(name): self = .speech(.wav)
         default: return nil
         }
     }
+}
+
+extension Accept {
+    /// All that a response can be given as.
+    fileprivate var responseTypes: [String] {
+        ["application/json", "text/event-stream", "text/plain"] + SoundContainer.wavNames + ["audio/pcm"]
+    }
+
+    /// A response is to be given as its events.
+    var wantsResponsesEvents: Bool { first(of: responseTypes) == "text/event-stream" }
 }
 
 /// What samples are put in.
@@ -27,7 +36,7 @@ enum SoundContainer: String, Sendable {
     /// `audio/wav` is in no standard, so it has several names; a player that takes any sound is given this one.
     static let wavNames = ["audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave", "audio/*"]
 
-    /// WAV unless raw samples are named first.
+    /// WAV unless raw samples are wanted more.
     init(_ accept: Accept) {
         self = accept.first(of: Self.wavNames + ["audio/pcm"]) == "audio/pcm" ? .raw : .wav
     }

@@ -8,6 +8,8 @@ struct ProducedWalk {
     private(set) var machine: ProducedMachine
     private var lane = HistoryLane()
     private var places: [ProducedMachine]
+    /// Nil: not kept.
+    private var content: [UInt8]?
     private let placeBytes: Int
 
     /// As large as the store gives them, since nothing else is waited for.
@@ -26,6 +28,13 @@ struct ProducedWalk {
     mutating func survey() async throws(EventLogError) -> ProducedSurvey? {
         guard try await go() == .ended else { return nil }
         return ProducedSurvey(places: places, end: machine)
+    }
+
+    /// Goes through all of what is over, and gives what its machine gives of it; nil if events are missing.
+    mutating func content() async throws(EventLogError) -> [UInt8]? {
+        content = []
+        guard try await go() == .ended else { return nil }
+        return content
     }
 
     enum Outcome: Equatable {
@@ -58,9 +67,10 @@ struct ProducedWalk {
     }
 
     private mutating func take(_ event: LoggedEvent) {
-        guard case .write = machine.offered(event.position.seq, selection.read(event)),
-            machine.count(cutting: [:]) >= places.count * placeBytes
-        else { return }
+        let read = selection.read(event)
+        guard case .write(let range) = machine.offered(event.position.seq, read) else { return }
+        if content != nil, case .delta(_, let delta) = read { content? += delta.bytes()?[range] ?? [] }
+        guard machine.count(cutting: [:]) >= places.count * placeBytes else { return }
         places.append(machine)
     }
 

@@ -40,15 +40,23 @@ struct SoundFile {
             suffix: Array(suffix[(range.lowerBound - end..<range.upperBound - end).clamped(to: 0..<suffix.count)]))
     }
 
-    /// 200, 206 or 416, as the request asks.
+    /// 200, 206, 304, 412 or 416, as the request asks.
     /// - Parameter body: makes it of the part; at least one byte.
     func response(to head: RequestHead, _ body: (Part) -> ResponseBody) throws(APIError) -> Response {
+        let precondition = Precondition(head, tag: tag)
+        if precondition == .failed { throw Self.isNotWhatIsMatched(tag: tag) }
+        let whole = part(0..<count)
+        if precondition == .notModified {
+            // With the length of what is not sent: a `content-length` of 304 may be no other (RFC 9110, section 8.6).
+            return Response(
+                status: 304, headers: ["cache-control": Self.noStore, "etag": tag], body: whole.count == 0 ? .none : body(whole))
+        }
         var headers = Self.headers(container, format)
         headers.add("accept-ranges", "bytes")
         headers.add("etag", tag)
         switch ByteRange(head, of: count, tag: tag) {
         case .whole:
-            return Response(status: 200, headers: headers, body: count == 0 ? .none : body(part(0..<count)))
+            return Response(status: 200, headers: headers, body: whole.count == 0 ? .none : body(whole))
         case .part(let range):
             headers.add("content-range", "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(count)")
             return Response(status: 206, headers: headers, body: body(part(range)))
@@ -59,11 +67,20 @@ struct SoundFile {
         }
     }
 
+    /// - Parameter tag: nil while it is still being produced.
+    static func isNotWhatIsMatched(tag: String?) -> APIError {
+        APIError(
+            .preconditionFailed, code: "precondition_failed",
+            "The audio is not the one that 'If-Match' names: it was cut since, or is still being produced. Fetch it without.",
+            param: "if-match", headers: tag.map { ["etag": $0] } ?? [:])
+    }
+
+    private static let noStore = "no-store, no-transform"
+
     /// Proxies must neither keep nor recode what can still be cut, and may not hold back what is being produced.
     static func headers(_ container: SoundContainer, _ format: SoundFormat) -> HTTPHeaders {
         [
-            "content-type": container.contentType(format), "cache-control": "no-store, no-transform", "x-accel-buffering": "no",
-            "vary": "accept",
+            "content-type": container.contentType(format), "cache-control": noStore, "x-accel-buffering": "no",
         ]
     }
 }

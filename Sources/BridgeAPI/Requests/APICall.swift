@@ -78,8 +78,5 @@ struct APICall: Sendable {
         DialectView(of: record.upstreamDialect, in: try dialect() ?? record.dialect)
     }
 
-    /// Whether `Accept` names the type itself, not only a wildcard.
-    func accepts(_ type: String) -> Bool {
-        Accept(head).names(type)
-    }
+    var accept: Accept { Accept(head) }
 }

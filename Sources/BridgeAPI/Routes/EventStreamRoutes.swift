@@ -24,7 +24,7 @@ enum EventStreamRoutes {
             }
             return try await ClientEventRoutes.send(api, call)
         }
-        guard Accept(call.head).first(of: types.map(\.type)) != nil else {
+        guard call.accept.first(of: types.map(\.type)) != nil else {
             throw APIError(
                 .badRequest, code: "missing_body",
                 "Send an event, an array of them, or lines; or ask for the stream with 'Accept: text/event-stream'.")
@@ -80,8 +80,7 @@ enum EventStreamRoutes {
     }
 
     private static func format(_ call: APICall) throws(APIError) -> StreamRequest.Format {
-        let accept = Accept(call.head)
-        if let named = accept.first(of: types.map(\.type)) { return types.first { $0.type == named }?.format ?? .eventStream }
+        if let named = call.accept.first(of: types.map(\.type)) { return types.first { $0.type == named }?.format ?? .eventStream }
         // Whoever takes only what is not offered is better served by a stream than by a refusal.
         return .eventStream
     }

@@ -60,8 +60,7 @@ enum FunctionCallRoutes {
         guard missing.isEmpty else { return (.null, missing) }
         switch commands.noted(await receipt.confirmed(within: limit), of: receipt) {
         case .confirmed(let created, _):
-            let object = created.json["response"].map { Array($0.lexeme) } ?? Array("null".utf8)
-            return (ResponseView.value(object, in: commands.view), [])
+            return (try await ProducedAnswers(commands: commands).view(of: created.json["response"]), [])
         case .failed(let error) where error.code == .outcomeUnknown:
             // The output is known to be there; who asked for the response after it, if anybody, is not.
             return (.null, await commands.session.waitedFor(afterCall: call))

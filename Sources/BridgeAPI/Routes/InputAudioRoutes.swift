@@ -8,7 +8,7 @@ enum InputAudioRoutes {
     static func append(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         var type = try SoundType(call.head.headers["content-type"].map(ContentType.init))
-        var ending = try UploadEnding(commands)
+        var ending = try await UploadEnding(commands)
         var beginning: [UInt8] = []
         if type == .unsaid {
             beginning = try await Self.beginning(of: call.body)

@@ -19,12 +19,12 @@ enum InterruptRoute {
                 param: "played_ms")
         }
         let interruption = try await commands.interrupt(playedMilliseconds: played, itemID: item)
-        var response = JSONValue.null
+        var ended: JSON?
         if let cancel = interruption.cancel {
             do {
                 let result = try await commands.result(of: cancel, until: .finished)
                 guard case .confirmed(let done, _) = result else { return Commands.accepted(cancel) }
-                if let ended = done.json["response"] { response = ResponseView.value(Array(ended.lexeme), in: commands.view) }
+                ended = done.json["response"]
             } catch let error as APIError where error.code == SessionError.Code.cancelNotActive.rawValue {
                 // What was asked for was refused in the same moment: there is nothing to stop.
             }
@@ -39,6 +39,7 @@ enum InterruptRoute {
                 return Commands.accepted(cut)
             }
         }
+        let response = try await ProducedAnswers(commands: commands).view(of: ended)
         return .json(.object([("object", "realtime.interruption"), ("response", response), ("truncated", truncated)]))
     }
 }

@@ -53,7 +53,8 @@ enum ItemRoutes {
         let page = try PageQuery(call, ascending: true)
         let commands = try await Commands(api, call)
         let (items, hasMore) = try page.cut(try await api.log.itemChain(of: commands.session.id), id: \.id) { !$0.isDeleted }
-        return .json(ListObject.value(items.map { ($0.id, .raw(commands.view.item($0.json))) }, hasMore: hasMore))
+        let output = await commands.session.outputFormat
+        return .json(ListObject.value(items.map { ($0.id, .raw(commands.view.item($0.asHeard(output)))) }, hasMore: hasMore))
     }
 
     static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
@@ -64,7 +65,7 @@ enum ItemRoutes {
             guard let item = try await api.log.item(id, of: commands.session.id), !item.isDeleted else {
                 throw SessionError(.itemNotFound, "there is no item '\(id.prefix(64))' in this session")
             }
-            return .json(.raw(commands.view.item(item.json)))
+            return .json(.raw(commands.view.item(item.asHeard(await commands.session.outputFormat))))
         case "upstream"?:
             guard commands.session.upstreamDialect == .ga else {
                 throw APIError(

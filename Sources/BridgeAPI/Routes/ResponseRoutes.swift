@@ -19,10 +19,10 @@ enum ResponseRoutes {
         /// Only its words or its speech; nil: as JSON, or as its events.
         let form: ProducedForm?
 
-        /// - Throws: 400 for forms that exclude each other.
+        /// - Throws: 400 for forms that exclude each other, and for speech where the response is to have none.
         init(_ asked: NewResponse, _ call: APICall) throws(APIError) {
-            isStreamed = asked.isStreamed || call.accepts("text/event-stream")
-            form = call.accepts("text/event-stream") ? nil : ProducedForm(Accept(call.head))
+            isStreamed = asked.isStreamed || call.accept.wantsResponsesEvents
+            form = ProducedForm(call.accept)
             if isStreamed || form != nil, asked.isInBackground {
                 throw APIError(
                     .badRequest, code: "invalid_value", "'background' and a stream, by 'stream' or by Accept, exclude each other.",
@@ -32,6 +32,7 @@ enum ResponseRoutes {
                 throw APIError(
                     .badRequest, code: "invalid_value", "'stream' asks for events, and Accept for words or speech alone.", param: "stream")
             }
+            try SpeechRefusal.check(form, asked.event)
         }
     }
 
@@ -39,6 +40,7 @@ enum ResponseRoutes {
     static func answer(to asked: NewResponse, _ answering: Answering, _ commands: Commands) async throws -> Response {
         let (api, call) = (commands.api, commands.call)
         let (isStreamed, form) = (answering.isStreamed, answering.form)
+        try await SpeechRefusal.check(form, asked.event, commands)
         // Before anything is sent: a refusal for want of a place tells clients to repeat the request.
         let seat =
             isStreamed
@@ -164,16 +166,13 @@ enum ResponseRoutes {
     }
 
     private static func view(_ event: ServerEvent, _ commands: Commands, _ receipt: CommandReceipt) async throws -> JSONValue {
-        ResponseView.value(
-            event.json["response"].map { Array($0.lexeme) } ?? Array("null".utf8), in: commands.view,
-            try await ProducedAnswers(commands: commands).audioMember(of: event.json["response"])
-                + Warnings.members(receipt.leftOut, inside: "response"))
+        try await ProducedAnswers(commands: commands).view(
+            of: event.json["response"], Warnings.members(receipt.leftOut, inside: "response"))
     }
 
     private static func view(_ response: ResponseRecord, _ commands: Commands) async throws -> JSONValue {
-        let object = try? JSON.parse(response.json, maximumDepth: 256, refusingDuplicates: false)
-        return ResponseView.value(
-            response.json, in: commands.view, try await ProducedAnswers(commands: commands).audioMember(of: object))
+        try await ProducedAnswers(commands: commands).view(
+            of: try? JSON.parse(response.json, maximumDepth: 256, refusingDuplicates: false))
     }
 
     static func list(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
@@ -188,11 +187,11 @@ enum ResponseRoutes {
     static func get(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         let id = call.parameter("response")
-        let isStreamed = try call.flag("stream") || call.accepts("text/event-stream")
+        let isStreamed = try call.flag("stream") || call.accept.wantsResponsesEvents
         if !isStreamed, call.query("after") != nil {
             throw APIError(.badRequest, code: "invalid_value", "'after' is for a stream: add 'stream=true'.", param: "after")
         }
-        if !isStreamed, let form = ProducedForm(Accept(call.head)) {
+        if !isStreamed, let form = ProducedForm(call.accept) {
             return try await ProducedAnswers(commands: commands).response(
                 id, form, in: try ProducedAnswers.seat(commands), wait: .seconds(Commands.defaultResponseWait))
         }

@@ -48,12 +48,15 @@ struct Route: Sendable {
     let takesKey: Bool
     /// Answers with an event stream, whose clients stop for good at any status but 200 and 204.
     let isEventStream: Bool
+    /// What it answers depends on `Accept`, which every answer of it says in `Vary`.
+    let readsAccept: Bool
     let handler: Handler
     private let segments: [String]
 
     init(
         _ method: Method, _ pattern: String, _ operation: String, access: Access = .caller, query: [String] = [], repeatable: [String] = [],
-        body: Body = .none, honoursPrefer: Bool = false, takesKey: Bool = false, isEventStream: Bool = false, handler: @escaping Handler
+        body: Body = .none, honoursPrefer: Bool = false, takesKey: Bool = false, isEventStream: Bool = false, readsAccept: Bool = false,
+        handler: @escaping Handler
     ) {
         self.method = method
         self.pattern = pattern
@@ -65,6 +68,7 @@ struct Route: Sendable {
         self.honoursPrefer = honoursPrefer
         self.takesKey = takesKey
         self.isEventStream = isEventStream
+        self.readsAccept = readsAccept
         self.handler = handler
         segments = pattern.split(separator: "/").map(String.init)
     }

@@ -24,15 +24,15 @@ enum RouteTable {
         Route(
             .post, session + "/items/{item}/truncate", "truncateItem", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
             handler: ItemRoutes.truncate),
-        Route(.get, session + "/items/{item}/audio", "getItemAudio", query: dialect, handler: AudioRoutes.item),
+        Route(.get, session + "/items/{item}/audio", "getItemAudio", query: dialect, readsAccept: true, handler: AudioRoutes.item),
 
         Route(
             .post, session + "/input_audio", "appendInputAudio", query: ["commit", "respond"] + dialect, body: .jsonOrSound,
-            honoursPrefer: true, takesKey: true, handler: InputAudioRoutes.append),
+            honoursPrefer: true, takesKey: true, readsAccept: true, handler: InputAudioRoutes.append),
         // What `curl -T` sends.
         Route(
             .put, session + "/input_audio", "streamInputAudio", query: ["commit", "respond"] + dialect, body: .jsonOrSound,
-            honoursPrefer: true, handler: InputAudioRoutes.append),
+            honoursPrefer: true, readsAccept: true, handler: InputAudioRoutes.append),
         Route(
             .post, session + "/input_audio/commit", "commitInputAudio", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
             handler: InputAudioRoutes.commit),
@@ -40,12 +40,14 @@ enum RouteTable {
 
         Route(
             .post, session + "/responses", "createResponse", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
-            handler: ResponseRoutes.create),
+            readsAccept: true, handler: ResponseRoutes.create),
         Route(.get, session + "/responses", "listResponses", query: page + dialect, handler: ResponseRoutes.list),
         Route(
             .get, session + "/responses/{response}", "getResponse", query: ["stream", "after"] + dialect, isEventStream: true,
-            handler: ResponseRoutes.get),
-        Route(.get, session + "/responses/{response}/audio", "getResponseAudio", query: dialect, handler: AudioRoutes.response),
+            readsAccept: true, handler: ResponseRoutes.get),
+        Route(
+            .get, session + "/responses/{response}/audio", "getResponseAudio", query: dialect, readsAccept: true,
+            handler: AudioRoutes.response),
         Route(
             .post, session + "/responses/{response}/cancel", "cancelResponse", query: dialect, body: .json, honoursPrefer: true,
             takesKey: true,
@@ -59,21 +61,23 @@ enum RouteTable {
         Route(
             .post, session + "/function_calls/{call}/output", "answerFunctionCall", query: dialect, body: .json, honoursPrefer: true,
             takesKey: true, handler: FunctionCallRoutes.answer),
-        Route(.get, session + "/transcript", "getTranscript", query: dialect, handler: TranscriptRoutes.get),
+        Route(.get, session + "/transcript", "getTranscript", query: dialect, readsAccept: true, handler: TranscriptRoutes.get),
 
-        Route(.get, session + "/events", "streamEvents", query: stream, isEventStream: true, handler: EventStreamRoutes.get),
+        Route(
+            .get, session + "/events", "streamEvents", query: stream, isEventStream: true, readsAccept: true, handler: EventStreamRoutes.get
+        ),
         Route(
             .post, session + "/events", "sendEvents", query: stream, body: .jsonOrLines, honoursPrefer: true, takesKey: true,
             isEventStream: true,
-            handler: EventStreamRoutes.post),
+            readsAccept: true, handler: EventStreamRoutes.post),
 
         Route(
             .get, "/v1/events", "streamSessions", query: streamOfSeveral, repeatable: ["session"], isEventStream: true,
-            handler: EventStreamRoutes.getSeveral),
+            readsAccept: true, handler: EventStreamRoutes.getSeveral),
 
         Route(
             .post, "/v1/responses", "createOneShotResponse", query: dialect, body: .json, honoursPrefer: true, takesKey: true,
-            handler: OneShotRoute.create),
+            readsAccept: true, handler: OneShotRoute.create),
 
         Route(.get, "/v1/upstreams", "listUpstreams", handler: UpstreamRoutes.list),
 

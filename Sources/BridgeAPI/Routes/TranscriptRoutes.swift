@@ -13,7 +13,7 @@ enum TranscriptRoutes {
         }
         let transcript = Transcript(
             of: stored.items, speech: try await api.log.speech(of: id), output: await commands.session.outputFormat)
-        switch Accept(call.head).first(of: ["application/json", "text/plain", "text/vtt"]) {
+        switch call.accept.first(of: ["application/json", "text/plain", "text/vtt"]) {
         case "text/plain"?: return text(TranscriptView.text(transcript), type: "text/plain; charset=utf-8")
         case "text/vtt"?: return text(TranscriptView.webVTT(transcript), type: "text/vtt; charset=utf-8")
         default: return .json(TranscriptView.json(transcript, session: id))

@@ -28,7 +28,7 @@ struct UploadEnding {
     private var turns = VoiceTurns()
 
     /// To be made before the first byte is sent.
-    init(_ commands: Commands) throws {
+    init(_ commands: Commands) async throws {
         self.commands = commands
         responds = try commands.call.flag("respond")
         let isCommitSaid = commands.call.query("commit") != nil
@@ -38,8 +38,9 @@ struct UploadEnding {
         }
         commits = commit || responds
         watch = EventWatch(commands.session.history)
-        let isStreamed = responds && commands.call.accepts("text/event-stream")
-        form = responds && !isStreamed ? ProducedForm(Accept(commands.call.head)) : nil
+        let isStreamed = responds && commands.call.accept.wantsResponsesEvents
+        form = responds ? ProducedForm(commands.call.accept) : nil
+        try await SpeechRefusal.check(form, nil, commands)
         seat =
             isStreamed
             ? try commands.api.streams.seat(in: commands.session.history) : form != nil ? try ProducedAnswers.seat(commands) : nil

@@ -281,8 +281,9 @@ enum StreamRefusal: Error, Equatable, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .tooManyOfSession(let limit): "The session has \(limit) open streams, which is the limit of streams per session."
-        case .tooMany(let limit): "There are \(limit) open streams, which is the limit of streams in all."
+        case .tooManyOfSession(let limit):
+            "The session has \(limit) open streams, and may have no more (setting --max-streams-per-session)."
+        case .tooMany(let limit): "There are \(limit) open streams, and may be no more (setting --max-streams)."
         case .draining: "The server is shutting down."
         }
     }

@@ -195,6 +195,27 @@ import Testing
         }
     }
 
+    /// Upstream names the part that would have been sound.
+    @Test(arguments: [Dialect.beta, .ga], [false, true])
+    func aResponseThatEndedBeforeItsFirstSoundHasNoAudio(dialect: Dialect, isOutOfBand: Bool) async throws {
+        let upstream = ScriptedUpstream([.session()])
+        try await APIFixture.run(connector: upstream, dialect: dialect) { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession())"
+            let connection = try await upstream.nextConnection()
+            let frames = SpokenFrames(dialect: dialect)
+            connection.push(frames.created(isOutOfBand ? #","conversation_id":null"# : ""))
+            for frame in frames.began("item_1").prefix(isOutOfBand ? 1 : 2) { connection.push(frame) }
+            let part = #"{"type":"\#(dialect == .beta ? "audio" : "output_audio")","transcript":""}"#
+            let item = #"{"id":"item_1","type":"message","role":"assistant","status":"incomplete","content":[\#(part)]}"#
+            connection.push(#"{"type":"response.done","response":{"id":"resp_1","status":"cancelled","output":[\#(item)]}}"#)
+            _ = try await Self.events(bridge, path)
+            let shown = try await bridge.send("GET", path + "/responses/resp_1")
+            #expect(shown.json?["status"]?.string == "cancelled" && shown.json?["output_audio"] == nil, "\(shown.text)")
+            #expect(try await bridge.send("GET", path + "/responses").json?["data"]?[0]?["output_audio"] == nil)
+            #expect(try await bridge.send("GET", path + "/responses/resp_1/audio").code == "response_has_no_audio")
+        }
+    }
+
     @Test func anotherProcessHasItToo() async throws {
         let folder = NSTemporaryDirectory() + "produced-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -340,6 +361,9 @@ import Testing
                 let gone = try await bridge.send("GET", "\(path)/\(route)/audio")
                 #expect(gone.status == 410 && gone.code == "audio_not_kept", "\(gone.text)")
             }
+            // No place is named where nothing is.
+            let shown = try await bridge.send("GET", "\(path)/responses/\(response)")
+            #expect(shown.json?["output_text"]?.string == "one two" && shown.json?["output_audio"] == nil)
             // The words are in the response itself.
             let words = try await bridge.send("GET", "\(path)/responses/\(response)", headers: ["accept": "text/plain"])
             #expect(words.text == "one two\n")
