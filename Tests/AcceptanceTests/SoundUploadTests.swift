@@ -156,7 +156,46 @@ import Testing
         return file
     }
 
-    @Test(arguments: ["kill -SEGV $$", "exit 1", "exit 65", "printf RIFF; exit 65", "sleep 100"])
+    /// The file is to blame for crashes and limits, and for nothing else.
+    @Test(
+        arguments: [
+            ("kill -KILL $$", .interrupted(signal: 9)), ("kill -TERM $$", .interrupted(signal: 15)),
+            ("printf RIFF; kill -HUP $$", .interrupted(signal: 1)), ("exit 1", .unavailable(cause: "the decoder's process ended with 1")),
+            ("exit 71", .unavailable(cause: "the decoder's process ended with 71")),
+        ] as [(String, SoundFileError)])
+    func aChildThatIsEndedByOthersSaysNothingOfTheFile(script: String, expected: SoundFileError) async throws {
+        let program = try Self.program(script)
+        defer { try? FileManager.default.removeItem(at: program) }
+        let decoder = ChildSoundDecoder(folder: NSTemporaryDirectory(), program: program.path)
+        await #expect(throws: expected) { try await Self.decode([1, 2, 3], by: decoder) }
+    }
+
+    /// Descriptors that any thread of this process has open at that moment, marked to be closed or not, are not the child's; and it has no
+    /// thread but its own, which could open some or end for want of them.
+    @Test func theDecoderHasTheFileThePipeAndOneThread() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "decoder-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (sound, number) = (folder.appending(path: "sound"), folder.appending(path: "number"))
+        try Self.write(Int(SF_FORMAT_FLAC) | Int(SF_FORMAT_PCM_16), rate: 44_100, to: sound)
+        let program = try Self.program(#"echo $$ > \#(number.path); exec \#(try BridgeProcess.binary().path) "$@""#)
+        defer { try? FileManager.default.removeItem(at: program) }
+        let unmarked = fcntl(0, F_DUPFD, 300)
+        try #require(unmarked >= 300)
+        defer { close(unmarked) }
+        let decode = try await ChildSoundDecoder(folder: folder.path, program: program.path).open()
+        try await decode.write(Array(try Data(contentsOf: sound)))
+        // There is far more to come than a pipe holds, so it waits.
+        #expect(try await decode.next() != nil)
+        let process = try String(contentsOf: number, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").sorted() == ["0", "1", "2"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task") == [process])
+        let limits = try String(contentsOfFile: "/proc/\(process)/limits", encoding: .utf8).split(separator: "\n")
+        #expect(limits.first { $0.hasPrefix("Max open files") }?.split(separator: " ").dropFirst(3).first == "3")
+        await decode.close()
+    }
+
+    @Test(arguments: ["kill -SEGV $$", "kill -ABRT $$", "kill -XCPU $$", "exit 65", "printf RIFF; exit 65", "exit 66", "sleep 100"])
     func aChildThatFailsIsAnErrorAndNoMore(script: String) async throws {
         let program = try Self.program(script)
         defer { try? FileManager.default.removeItem(at: program) }
