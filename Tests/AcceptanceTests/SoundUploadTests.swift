@@ -76,6 +76,14 @@ import Testing
                 let answer = try await Self.upload(file, to: bridge.address + path + "/input_audio")
                 #expect(answer.contains(#""code":"invalid_audio""#) && answer.contains(#""appended_bytes":0"#), "\(answer)")
             }
+            // One that is cut off: what came before is appended by then, as of every other upload.
+            let whole = bridge.folder.appending(path: "whole.flac")
+            try Self.write(Int(SF_FORMAT_FLAC) | Int(SF_FORMAT_PCM_16), rate: 44_100, to: whole)
+            let bytes = try Data(contentsOf: whole)
+            try bytes.prefix(bytes.count * 3 / 4).write(to: file)
+            let cut = try await Self.upload(file, to: bridge.address + path + "/input_audio")
+            #expect(cut.contains("ends before the end of its sound") && cut.contains(#""code":"invalid_audio""#), "\(cut)")
+            #expect(!cut.contains(#""appended_bytes":0"#), "\(cut)")
             // 64 MiB are the most.
             try (Data("fLaC".utf8) + Data(count: 65 << 20)).write(to: file)
             let answer = try await Self.upload(file, to: bridge.address + path + "/input_audio", type: "audio/flac")
