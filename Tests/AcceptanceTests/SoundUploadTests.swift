@@ -92,6 +92,43 @@ import Testing
         }
     }
 
+    /// curl waits to be told to send more than 1 MiB; other clients send it unasked. Either has its answer, and curl ends well.
+    @Test(.timeLimit(.minutes(2)), arguments: [true, false])
+    func aRefusalReachesAClientThatSendsALargeBody(waits: Bool) async throws {
+        try await BridgeProcess.run { bridge in
+            let curl = Curl(base: bridge.address)
+            let (open, closed) = (try await Self.session(curl), try await Self.session(curl))
+            #expect(try await curl("DELETE", closed + "?keep=true").status == 200)
+            let large = bridge.folder.appending(path: "large")
+            try Data(repeating: 0xC3, count: 5_000_000).write(to: large)
+            let tooLarge = bridge.folder.appending(path: "too-large.flac")
+            try (Data("fLaC".utf8) + Data(count: 70_000_000)).write(to: tooLarge)
+            let rows: [(file: URL, path: String, type: String, status: String, isBeforeTheBody: Bool)] = [
+                (large, "/v1/nothing", "audio/pcm", "404", true),
+                (large, "/v1/sessions/rts_nobody/input_audio", "audio/pcm", "404", true),
+                (large, closed + "/input_audio", "audio/pcm", "410", true),
+                (large, closed + "/input_audio", "application/octet-stream", "410", true),
+                (tooLarge, open + "/input_audio", "audio/flac", "413", true),
+                (large, open + "/input_audio?respond=maybe", "audio/pcm", "400", true),
+                // Its first bytes have to be seen.
+                (large, open + "/input_audio", "application/octet-stream", "415", false),
+                (large, open + "/input_audio", "audio/wav", "400", false),
+            ]
+            for row in rows {
+                let output = try await Shell.run(
+                    "curl",
+                    [
+                        "-sS", "--max-time", "60", "-T", row.file.path, "-H", "content-type: \(row.type)", "-w",
+                        "%{http_code} %{size_upload}",
+                    ]
+                        + ["-o", "/dev/null"] + (waits ? [] : ["-H", "Expect:"]) + [bridge.address + row.path])
+                let words = String(decoding: output, as: UTF8.self).split(separator: " ")
+                #expect(words.first.map(String.init) == row.status, "\(row.path) \(row.type): \(words)")
+                if waits, row.isBeforeTheBody { #expect(words.last == "0", "\(row.path) \(row.type): \(words)") }
+            }
+        }
+    }
+
     @Test(.timeLimit(.minutes(1))) func aPipeIsPassedOnWhileItIsOpen() async throws {
         try await BridgeProcess.run { bridge in
             let curl = Curl(base: bridge.address)

@@ -153,6 +153,22 @@ import Testing
         }
     }
 
+    /// Neither a body nor its beginning: a client that waits to be told to send it is answered instead.
+    @Test(arguments: ["audio/pcm", "application/json", ""])
+    func anEndedSessionTakesNoByte(type: String) async throws {
+        try await APIFixture.run { bridge in
+            let id = try await bridge.newSession(Self.beta)
+            #expect(try await bridge.send("DELETE", "/v1/sessions/\(id)?keep=true").status == 200)
+            let head = try APIFixture.head(
+                "PUT", "/v1/sessions/\(id)/input_audio", bodyBytes: 1_000, headers: type.isEmpty ? [:] : ["content-type": type])
+            let body = RequestBody(Self.noise(1_000))
+            let answer = try await APIAnswer(await bridge.api.respond(to: Request(head: head, body: body)))
+            #expect(answer.status == 410)
+            #expect(answer.code == "session_closed")
+            #expect(try await body.next()?.count == 1_000)
+        }
+    }
+
     @Test func whoDoesNotWaitIsAnsweredAllTheSame() async throws {
         try await APIFixture.run { bridge in
             let path = "/v1/sessions/\(try await bridge.newSession(Self.beta))"
