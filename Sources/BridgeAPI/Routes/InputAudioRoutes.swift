@@ -11,7 +11,7 @@ enum InputAudioRoutes {
         // What is known by now is said before a byte is asked for. A request that is carried out once has its answer, whatever has become of the
         // session since.
         if call.once == nil { try await commands.session.refuseIfEnded() }
-        var ending = try UploadEnding(commands)
+        var ending = try await UploadEnding(commands)
         var beginning: [UInt8] = []
         if type == .unsaid {
             beginning = try await Self.beginning(of: call.body)

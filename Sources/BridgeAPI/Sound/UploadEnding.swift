@@ -28,9 +28,15 @@ struct UploadEnding {
     private var turns = VoiceTurns()
 
     /// To be made before the first byte is sent.
-    init(_ commands: Commands) throws {
+    init(_ commands: Commands) async throws {
         self.commands = commands
         responds = try commands.call.flag("respond")
+        if responds, await commands.session.record.kind == .transcription {
+            throw APIError(
+                .badRequest, code: "invalid_value",
+                "This session only writes down what is said (its type is 'transcription') and answers nothing: leave 'respond' out.",
+                param: "respond")
+        }
         let isCommitSaid = commands.call.query("commit") != nil
         let commit = try commands.call.flag("commit")
         guard commit || !responds || !isCommitSaid else {

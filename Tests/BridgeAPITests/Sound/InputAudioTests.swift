@@ -153,6 +153,37 @@ import Testing
         }
     }
 
+    @Test(arguments: [Dialect.beta, .ga])
+    func aTranscriptionSessionAnswersNothingAndSaysSoAtOnce(dialect: Dialect) async throws {
+        try await Self.recorded(dialect) { bridge, record in
+            let id = try await bridge.newSession(
+                #"{"session":{"type":"transcription","input_audio_transcription":{"model":"gpt-4o-transcribe"}}}"#)
+            let path = "/v1/sessions/\(id)"
+            for type in ["audio/pcm", "application/json", ""] {
+                let refused = try await bridge.upload(
+                    Array(#"{"audio":"AAAA"}"#.utf8), to: path + "/input_audio?respond=true",
+                    headers: type.isEmpty ? [:] : ["content-type": type])
+                #expect(refused.status == 400, "\(refused.text)")
+                #expect(refused.error?["param"]?.string == "respond")
+                #expect(refused.error?["message"]?.string?.hasSuffix("leave 'respond' out.") == true)
+            }
+            for (route, body) in [
+                ("/responses", nil), ("/responses", #"{"conversation":"none"}"#), ("/responses", #"{"input":"Hi","if_active":"queue"}"#),
+                ("/events", #"{"type":"response.create"}"#),
+            ] {
+                let refused = try await bridge.send("POST", path + route, body)
+                #expect(refused.status == 400, "\(refused.text)")
+                #expect(refused.error?["message"]?.string?.contains("answers nothing") == true, "\(refused.text)")
+            }
+            #expect(try Self.appended(record).bytes.isEmpty)
+            #expect(try !String(contentsOf: record, encoding: .utf8).contains("response.create"))
+            // What it is for goes on.
+            let committed = try await bridge.upload(
+                Self.noise(48_000), to: path + "/input_audio?commit=true", headers: ["content-type": "audio/pcm"])
+            #expect(committed.status == 200, "\(committed.text)")
+        }
+    }
+
     /// Neither a body nor its beginning: a client that waits to be told to send it is answered instead.
     @Test(arguments: ["audio/pcm", "application/json", ""])
     func anEndedSessionTakesNoByte(type: String) async throws {
