@@ -15,6 +15,7 @@ enum InputAudioRoutes {
         var beginning: [UInt8] = []
         if type == .unsaid {
             beginning = try await Self.beginning(of: call.body)
+            guard !beginning.isEmpty else { throw SoundType.empty }
             type = try SoundType(beginning: beginning)
         }
         if call.once != nil {

@@ -245,6 +245,31 @@ import Testing
         }
     }
 
+    @Test func aBodyThatIsEmptyIsToldWhatToSend() async throws {
+        try await APIFixture.run { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession(Self.beta))/input_audio"
+            for type in [nil, "application/x-www-form-urlencoded", "application/octet-stream"] {
+                let answer = try await bridge.upload([], to: path, headers: type.map { ["content-type": $0] } ?? [:])
+                #expect(answer.status == 400)
+                #expect(answer.code == "invalid_audio")
+                let message = answer.error?["message"]?.string ?? ""
+                #expect(message.hasPrefix("The body is empty. Send WAV (audio/wav"), "\(answer.text)")
+            }
+        }
+    }
+
+    @Test(arguments: ["audio/pcm;rate=24000;rate=8000", "audio/pcm; channels=1; rate=24000; channels=1", "audio/L16;rate=8000;rate=8000"])
+    func aParameterThatIsGivenTwiceIsRefused(type: String) async throws {
+        try await APIFixture.run { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession(Self.beta))/input_audio"
+            let answer = try await bridge.upload(Self.noise(480), to: path, headers: ["content-type": type])
+            #expect(answer.status == 400)
+            #expect(answer.code == "invalid_value")
+            #expect(answer.error?["param"]?.string == "content-type")
+            #expect(answer.error?["message"]?.string?.hasSuffix("is given twice.") == true)
+        }
+    }
+
     /// Neither a body nor its beginning: a client that waits to be told to send it is answered instead.
     @Test(arguments: ["audio/pcm", "application/json", ""])
     func anEndedSessionTakesNoByte(type: String) async throws {
