@@ -20,8 +20,23 @@ final class Exchange: Sendable {
         var buffer: [UInt8] = []
         var reader: CheckedContinuation<Void, Never>?
         var answer: PreparedResponse?
+        /// Of a request with a body: what it was made of.
+        var response: Response?
         var stream: StreamBody?
         var task: Task<Void, Never>?
+
+        mutating func takeAnswer() -> (PreparedResponse?, RequestHead?) {
+            defer { (answer, response, head, target) = (nil, nil, nil, "") }
+            stream = answer?.stream
+            if machine.serverEnds { answer?.stream?.endNow() }
+            return (answer, head)
+        }
+
+        /// The answer is due and the body does not end. The lock knows the connection alive. Nil if the connection is of no more use.
+        func sayLastWord() -> (head: RequestHead, status: Int)? {
+            guard let connection, let head, let response, LastWord(response, to: head)?.say(on: connection) == true else { return nil }
+            return (head, response.status)
+        }
 
         mutating func takeReader() -> CheckedContinuation<Void, Never>? {
             defer { reader = nil }
@@ -31,8 +46,6 @@ final class Exchange: Sendable {
 
     /// Why 256 KiB: what a fast uplink brings while a handler waits a few milliseconds.
     private static let bodyBufferBytes = 256 * 1024
-    /// Refused bodies up to this size are cheaper to read than a connection is to open again.
-    private static let drainableAnnouncementBytes = 64 * 1024
 
     private let context: ListenerContext
     private let state: NIOLockedValueBox<State>
@@ -50,12 +63,13 @@ final class Exchange: Sendable {
     func proceed(
         method: UnsafePointer<CChar>?, version: UnsafePointer<CChar>?, bytes: UnsafePointer<CChar>?, count: UnsafeMutablePointer<Int>?
     ) -> MHD_Result {
-        let (connection, begins, isCut) = state.withLockedValue { state in
+        let (connection, begins, isHeld, isCut) = state.withLockedValue { state in
             defer { state.hasBegun = true }
-            return (state.connection, !state.hasBegun, !state.hasBegun && state.machine.serverEnds)
+            return (state.connection, !state.hasBegun, state.machine.isHeld, !state.hasBegun && state.machine.serverEnds)
         }
         guard let connection, !isCut else { return .NO }
         if begins { return headArrived(method: method, version: version, on: connection) }
+        if isHeld { return released(on: connection) }
         if let bytes, let count, count.pointee > 0 {
             return bytesArrived(UnsafeRawBufferPointer(start: bytes, count: count.pointee), left: count)
         }
@@ -91,7 +105,7 @@ final class Exchange: Sendable {
             remoteAddress: connection.remoteAddress, listener: context.address,
             contentLength: framing?.contentLength, hasBody: framing?.hasBody ?? true)
         state.withLockedValue { state in
-            state.machine.headArrived(hasBody: head.hasBody)
+            state.machine.headArrived(hasBody: head.hasBody, announcedBytes: head.contentLength)
             state.head = head
         }
         // Where a body's end is in doubt, or the head too large to go on with, the connection must not be used again: answered before the
@@ -105,6 +119,9 @@ final class Exchange: Sendable {
             return refuse(refusal, head: head, on: connection)
         }
         if head.hasBody { connection.setIdleTimeout(context.configuration.bodyIdleTimeout) }
+        // Before the handler can wake it. libmicrohttpd calls again as for the first time after a resume, and sends `100 Continue` only after a
+        // first call that neither suspends nor answers (0.9.75, `connection.c`, MHD_CONNECTION_HEADERS_PROCESSED).
+        if head.clientWaits { state.withLockedValue { if $0.machine.holdBody() { connection.suspend() } } }
         start { exchange in
             let response = await exchange.context.handler.respond(to: Request(head: head, body: RequestBody(exchange: exchange)))
             await exchange.answer(with: response, to: head)
@@ -113,12 +130,9 @@ final class Exchange: Sendable {
     }
 
     private func refuse(_ refusal: Response, head: RequestHead, on connection: MHDConnection) -> MHD_Result {
-        let clientWaits = head.headers["expect"]?.equalsIgnoringASCIICase("100-continue") ?? false
-        if head.hasBody, clientWaits || (head.contentLength ?? 0) > Self.drainableAnnouncementBytes {
-            return answerEarly(refusal, head: head, on: connection)
-        }
+        if head.clientWaits, !connection.hasUnreadBytes { return answerEarly(refusal, head: head, on: connection) }
         guard let answer = prepare(refusal, for: head) else { return .NO }
-        if deliver(answer) { start { exchange in await exchange.limitDrain() } }
+        if deliver(answer, refusal, to: head) { start { exchange in await exchange.limitDrain() } }
         return .YES
     }
 
@@ -132,16 +146,40 @@ final class Exchange: Sendable {
         return queue(answer, head: head, on: connection)
     }
 
-    private func bytesArrived(_ bytes: UnsafeRawBufferPointer, left: UnsafeMutablePointer<Int>) -> MHD_Result {
-        let (action, reader) = state.withLockedValue { state in
-            let action = state.machine.bytesArrived(bytes.count)
-            guard case .take(let taken, let suspend, let wakeReader) = action else {
-                return (action, nil as CheckedContinuation<Void, Never>?)
+    /// The first call once more, for a client that waits: the handler has asked for the body, or answered, or the server ends.
+    private func released(on connection: MHDConnection) -> MHD_Result {
+        let clientHasBegun = connection.hasUnreadBytes
+        let (action, answer, head) = state.withLockedValue { state in
+            let action = state.machine.released(clientHasBegun: clientHasBegun)
+            switch action {
+            case .goOn, .drain: return (action, nil as PreparedResponse?, nil as RequestHead?)
+            case .queueAnswer, .queueShuttingDown:
+                let (answer, head) = state.takeAnswer()
+                return (action, answer, head)
             }
-            state.buffer.append(contentsOf: bytes.prefix(taken))
-            // Under the lock: the reader's resume must find the connection suspended.
-            if suspend { state.connection?.suspend() }
-            return (action, wakeReader ? state.takeReader() : nil)
+        }
+        switch action {
+        case .goOn: return .YES
+        case .drain:
+            start { exchange in await exchange.limitDrain() }
+            return .YES
+        case .queueAnswer, .queueShuttingDown: return queue(answer, head: head, on: connection)
+        }
+    }
+
+    private func bytesArrived(_ bytes: UnsafeRawBufferPointer, left: UnsafeMutablePointer<Int>) -> MHD_Result {
+        typealias Outcome = (RequestStateMachine.BytesAction, CheckedContinuation<Void, Never>?, said: (head: RequestHead, status: Int)?)
+        let (action, reader, said) = state.withLockedValue { state -> Outcome in
+            let action = state.machine.bytesArrived(bytes.count)
+            switch action {
+            case .take(let taken, let suspend, let wakeReader):
+                state.buffer.append(contentsOf: bytes.prefix(taken))
+                // Under the lock: the reader's resume must find the connection suspended.
+                if suspend { state.connection?.suspend() }
+                return (action, wakeReader ? state.takeReader() : nil, nil)
+            case .answerAmidst: return (action, nil, state.sayLastWord())
+            case .drop, .cut: return (action, nil, nil)
+            }
         }
         reader?.resume()
         switch action {
@@ -150,6 +188,11 @@ final class Exchange: Sendable {
             return .YES
         case .drop:
             left.pointee = 0
+            return .YES
+        case .answerAmidst:
+            left.pointee = 0
+            guard let said else { return .NO }
+            context.handler.answered(said.head, status: said.status)
             return .YES
         case .cut:
             return .NO
@@ -166,15 +209,7 @@ final class Exchange: Sendable {
             case .suspend(let wakeReader):
                 state.connection?.suspend()
                 reader = wakeReader ? state.takeReader() : nil
-            case .queueAnswer:
-                (answer, head) = (state.answer, state.head)
-                (state.answer, state.head) = (nil, nil)
-                state.target = ""
-                state.stream = answer?.stream
-                if state.machine.serverEnds { answer?.stream?.endNow() }
-            case .queueShuttingDown:
-                head = state.head
-                state.head = nil
+            case .queueAnswer, .queueShuttingDown: (answer, head) = state.takeAnswer()
             case .cut: break
             }
             return (action, answer, head, reader)
@@ -183,13 +218,15 @@ final class Exchange: Sendable {
         switch action {
         case .suspend: return .YES
         case .cut: return .NO
-        case .queueAnswer, .queueShuttingDown:
-            guard let head, let answer = answer ?? prepare(.shuttingDown(head), for: head) else {
-                return .NO
-            }
-            if head.hasBody { connection.setIdleTimeout(context.configuration.idleTimeout) }
-            return queue(answer, head: head, on: connection)
+        case .queueAnswer, .queueShuttingDown: return queue(answer, head: head, on: connection)
         }
+    }
+
+    /// - Parameter answer: nil if the server ends.
+    private func queue(_ answer: PreparedResponse?, head: RequestHead?, on connection: MHDConnection) -> MHD_Result {
+        guard let head, let answer = answer ?? prepare(.shuttingDown(head), for: head) else { return .NO }
+        if head.hasBody { connection.setIdleTimeout(context.configuration.idleTimeout) }
+        return queue(answer, head: head, on: connection)
     }
 
     private func prepare(_ response: Response, for head: RequestHead) -> PreparedResponse? {
@@ -222,6 +259,7 @@ final class Exchange: Sendable {
             state.connection = nil
             state.head = nil
             state.answer = nil
+            state.response = nil
             state.stream = nil
             state.task = nil
             state.buffer = []
@@ -234,16 +272,12 @@ final class Exchange: Sendable {
         context.live.exchangeEnded(self)
     }
 
-    /// libmicrohttpd queues no answer in the middle of a body and closes the socket right after its timeout's callback. Nothing of this
-    /// exchange has been written, so the answer may be put on the socket here; if it does not fit at once the client does without.
+    /// libmicrohttpd closes the socket right after its timeout's callback. Nothing of this exchange has been written, so the answer may be put
+    /// on the socket here; if it does not fit at once the client does without.
     private func sayTimedOut(_ head: RequestHead, on connection: MHDConnection) {
         let response = Response.uploadTimedOut
-        guard case .bytes(let body) = response.body else { return }
-        var text = "HTTP/1.1 \(response.status) Request Timeout\r\nContent-Length: \(body.count)\r\n"
-        for field in response.headers.fields { text += "\(field.name): \(field.value)\r\n" }
-        let bytes = Array((text + "\r\n").utf8) + body
         context.handler.answered(head, status: response.status)
-        _ = bytes.withUnsafeBytes { send(connection.descriptor, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) }
+        _ = LastWord(response, to: head)?.say(on: connection)
     }
 
     /// The server is past its grace.
@@ -268,10 +302,16 @@ final class Exchange: Sendable {
         while true {
             let (action, bytes) = state.withLockedValue { state in
                 let action = state.machine.readerAsks()
-                guard case .deliver(let resume) = action else { return (action, [UInt8]()) }
-                if resume { state.connection?.resume() }
-                defer { state.buffer = [] }
-                return (action, state.buffer)
+                switch action {
+                case .deliver(let resume):
+                    if resume { state.connection?.resume() }
+                    defer { state.buffer = [] }
+                    return (action, state.buffer)
+                case .wait(let resume):
+                    if resume { state.connection?.resume() }
+                    return (action, [])
+                case .end, .fail: return (action, [])
+                }
             }
             switch action {
             case .deliver: return bytes
@@ -305,17 +345,18 @@ final class Exchange: Sendable {
             cut()
             return
         }
-        if deliver(answer) { await limitDrain() }
+        if deliver(answer, response, to: head) { await limitDrain() }
     }
 
     /// Stores the answer for libmicrohttpd's next call. True if the rest of the body has to be dropped first.
-    private func deliver(_ answer: PreparedResponse) -> Bool {
+    private func deliver(_ answer: PreparedResponse, _ response: Response, to head: RequestHead) -> Bool {
         state.withLockedValue { state in
             switch state.machine.answerArrived() {
             case .discard:
                 return false
             case .store(let resume, let limitDrain):
                 state.answer = answer
+                if head.hasBody { state.response = response }
                 state.buffer = []
                 if resume { state.connection?.resume() }
                 return limitDrain
@@ -323,15 +364,24 @@ final class Exchange: Sendable {
         }
     }
 
+    /// Ends in two steps what does not end: first by the answer, which tells a client that looks to stop, then by the connection's end.
     /// The task is cancelled when the body has ended in time or the connection is gone.
     private func limitDrain() async {
         do {
+            try await Task.sleep(for: context.configuration.drainTime)
+            let said = state.withLockedValue { state -> (head: RequestHead, status: Int)? in
+                guard state.machine.drainEnds() else { return nil }
+                let said = state.sayLastWord()
+                if said == nil { state.connection?.shutDown() }
+                return said
+            }
+            if let said { context.handler.answered(said.head, status: said.status) }
             try await Task.sleep(for: context.configuration.drainTime)
         } catch {
             return
         }
         state.withLockedValue { state in
-            if state.machine.drainEnds() { state.connection?.shutDown() }
+            if state.machine.lingerEnds() { state.connection?.shutDown() }
         }
     }
 

@@ -17,9 +17,10 @@ package struct HTTPServerConfiguration: Sendable {
     package var idleTimeout: Duration = .seconds(60)
     /// Ends uploads that send nothing for so long, with 408. Time in which the server does not read does not count. Whole seconds.
     package var bodyIdleTimeout: Duration = .seconds(60)
-    /// How much of a body that the handler did not want is read and dropped so that the answer can be sent.
+    /// How much of a body that the handler did not want is read and dropped so that the connection lives on. Of a longer one the answer comes
+    /// amidst, and ends the connection.
     package var drainLimitBytes: Int = 1024 * 1024
-    /// How long such a body may take; then the connection is cut.
+    /// How long such a body may take; then it is answered amidst as well. A client that sends on regardless is cut off after as long again.
     package var drainTime: Duration = .seconds(2)
 
     package init(listen: [ListenAddress]) {

@@ -20,6 +20,12 @@ struct MHDConnection: @unchecked Sendable {
     /// Valid as long as the connection.
     var descriptor: Int32 { bridge_mhd_descriptor(pointer) }
 
+    /// Whether the client has sent more than was read so far.
+    var hasUnreadBytes: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
+    }
+
     /// From any thread. libmicrohttpd then reads the connection's end, as if the client had left.
     func shutDown() { _ = Glibc.shutdown(descriptor, Int32(SHUT_RDWR)) }
 

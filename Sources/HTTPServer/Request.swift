@@ -33,6 +33,9 @@ package struct RequestHead: Sendable {
     package let contentLength: Int?
     /// Whether a body follows: a `Content-Length` above 0, or chunked coding.
     package let hasBody: Bool
+
+    /// The client sends its body only when told to (RFC 9110 section 10.1.1; HTTP/1.0 has no such thing).
+    var clientWaits: Bool { hasBody && !isHTTP10 && headers["expect"]?.equalsIgnoringASCIICase("100-continue") ?? false }
 }
 
 extension RequestHead {

@@ -4,8 +4,9 @@
 /// is carried out under the lock around the machine: resuming a connection that is not suspended is undefined.
 struct RequestStateMachine {
     private enum Upload: Equatable { case arriving, complete, broken(RequestBodyError) }
-    private enum Answer { case awaited, ready, queued }
-    private enum Connection { case awake, asleepForRoom, asleepForAnswer, gone }
+    /// `said`: put on the socket in the middle of the body, where none can be queued.
+    private enum Answer { case awaited, ready, queued, said }
+    private enum Connection { case awake, asleepBeforeBody, asleepForRoom, asleepForAnswer, gone }
 
     private let bufferLimitBytes: Int
     private let drainLimitBytes: Int
@@ -14,7 +15,11 @@ struct RequestStateMachine {
     private var connection = Connection.awake
     private var bufferedBytes = 0
     private var drainedBytes = 0
+    /// Of the body that was announced; nil if no length was.
+    private var missingBytes: Int?
     private var readerWaits = false
+    /// The client waits to be told to send its body, and has not been.
+    private(set) var isHeld = false
     /// The server is past its grace.
     private(set) var serverEnds = false
     private var drainTimeIsUp = false
@@ -24,14 +29,54 @@ struct RequestStateMachine {
         self.drainLimitBytes = drainLimitBytes
     }
 
-    mutating func headArrived(hasBody: Bool) {
+    /// - Parameter announcedBytes: nil if the head does not say the body's length.
+    mutating func headArrived(hasBody: Bool, announcedBytes: Int? = nil) {
         if !hasBody, upload == .arriving { upload = .complete }
+        missingBytes = announcedBytes
+    }
+
+    /// The client waits to be told to send its body: whether the connection is to sleep until the handler asks for that, or answers.
+    mutating func holdBody() -> Bool {
+        guard !serverEnds else { return false }
+        isHeld = true
+        connection = .asleepBeforeBody
+        return true
+    }
+
+    enum ReleaseAction: Equatable {
+        /// The client is to send its body.
+        case goOn
+        /// In place of the body.
+        case queueAnswer
+        case queueShuttingDown
+        /// The client did not wait. What it sends has to be dropped first, within limits, or closing would take the answer from it.
+        case drain
+    }
+
+    /// The connection is awake again and could still be answered before the body.
+    mutating func released(clientHasBegun: Bool) -> ReleaseAction {
+        precondition(connection == .awake && isHeld, "libmicrohttpd goes on with a connection that is held")
+        isHeld = false
+        switch answer {
+        case .awaited where serverEnds:
+            answeredEarly()
+            return .queueShuttingDown
+        case .awaited:
+            return .goOn
+        case .ready where clientHasBegun:
+            return .drain
+        case .ready, .queued, .said:
+            answeredEarly()
+            return .queueAnswer
+        }
     }
 
     enum BytesAction: Equatable {
         /// Keep the first `bytes`; what is left makes the connection sleep in the same call.
         case take(bytes: Int, suspend: Bool, wakeReader: Bool)
         case drop
+        /// Drop them; and as there is more to come than is worth waiting for, the answer goes onto the socket now, and then the connection ends.
+        case answerAmidst
         case cut
     }
 
@@ -43,10 +88,14 @@ struct RequestStateMachine {
         guard !serverEnds, !drainTimeIsUp else { return .cut }
         guard case .awaited = answer else {
             drainedBytes += count
-            return drainedBytes > drainLimitBytes ? .cut : .drop
+            missingBytes? -= count
+            guard answer == .ready, drainedBytes + (missingBytes ?? 0) > drainLimitBytes else { return .drop }
+            answer = .said
+            return .answerAmidst
         }
         let taken = min(count, bufferLimitBytes - bufferedBytes)
         bufferedBytes += taken
+        missingBytes? -= taken
         let full = taken < count
         if full { connection = .asleepForRoom }
         return .take(bytes: taken, suspend: full, wakeReader: taken > 0 && takeReader())
@@ -74,7 +123,7 @@ struct RequestStateMachine {
         case .awaited:
             connection = .asleepForAnswer
             return .suspend(wakeReader: takeReader())
-        case .queued:
+        case .queued, .said:
             return .cut
         }
     }
@@ -90,7 +139,7 @@ struct RequestStateMachine {
         case deliver(resume: Bool)
         case end
         case fail(RequestBodyError)
-        case wait
+        case wait(resume: Bool)
     }
 
     /// The handler asks for bytes.
@@ -105,7 +154,9 @@ struct RequestStateMachine {
         }
         if upload == .complete { return .end }
         readerWaits = true
-        return .wait
+        guard connection == .asleepBeforeBody else { return .wait(resume: false) }
+        connection = .awake
+        return .wait(resume: true)
     }
 
     /// False if it was woken between its asking and its waiting.
@@ -128,12 +179,19 @@ struct RequestStateMachine {
         bufferedBytes = 0
         let resume = connection != .awake
         connection = .awake
-        return .store(resume: resume, limitDrain: upload == .arriving)
+        return .store(resume: resume, limitDrain: upload == .arriving && !isHeld)
     }
 
-    /// The time for dropping the rest of the body is over. True if the connection has to be shut down.
+    /// The time for dropping the rest of the body is over. True if the answer has to go onto the socket in the middle of it.
     mutating func drainEnds() -> Bool {
-        guard connection != .gone, case .ready = answer, upload == .arriving else { return false }
+        guard connection != .gone, answer == .ready, upload == .arriving else { return false }
+        answer = .said
+        return true
+    }
+
+    /// So is the time for a client that was answered to stop sending. True if the connection has to be shut down.
+    mutating func lingerEnds() -> Bool {
+        guard connection != .gone, answer == .said, upload == .arriving else { return false }
         drainTimeIsUp = true
         return true
     }

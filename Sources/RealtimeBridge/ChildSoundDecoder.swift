@@ -9,6 +9,7 @@ import NIOPosix
 /// A file is spooled to disk first, since its decoders seek in it; it has no name there and is gone with its descriptor, whatever crashes.
 final class ChildSoundDecoder: SoundFileDecoding {
     static let maximumFileBytes = 64 << 20
+    var maximumFileBytes: Int { Self.maximumFileBytes }
     /// Files spooled and decoded at the same time; the disk may have to hold as many of the largest.
     static let maximumFiles = 8
     private let folder: String
@@ -99,8 +100,7 @@ private final class ChildSoundDecode: SoundFileDecode {
         let limit = silenceLimit
         if let bytes = try await blocking({ () throws(SoundFileError) in try DecoderProcess.read(output, within: limit) }) { return bytes }
         state.withLockedValue { $0.isOver = true }
-        guard let status = await ended(killing: false) else { return nil }
-        if let complaint = DecoderProcess.complaint(about: status) { throw .undecodable(complaint) }
+        if let status = await ended(killing: false), let error = DecoderProcess.error(in: status) { throw error }
         return nil
     }
 
@@ -178,7 +178,7 @@ private enum DecoderProcess {
         var pipes: [Int32] = [0, 0]
         guard pipe(&pipes) == 0 else { throw .unavailable(cause: "no pipe: \(String(cString: strerror(errno)))") }
         defer { Glibc.close(pipes[1]) }
-        // A child that is started at this moment has them as well, until it closes what it does not know.
+        // A child that is started at this moment has them as well, until it closes what it was not given.
         for end in pipes { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         lseek(file, 0, SEEK_SET)
         var actions = posix_spawn_file_actions_t()
@@ -233,13 +233,23 @@ private enum DecoderProcess {
         return status
     }
 
-    /// Nil if it ended well.
-    static func complaint(about status: Int32) -> String? {
+    /// What a file may do to its decoder: time, memory and space beyond the limits, and the faults that decoders have.
+    private static let filesDoing: Set<Int32> = [SIGXCPU, SIGXFSZ, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTRAP, SIGSYS]
+
+    /// What a child's end (`waitpid`) says: of the file, or of this machine. Nil if it ended well.
+    static func error(in status: Int32) -> SoundFileError? {
         guard status != 0 else { return nil }
-        let isExit = status & 0x7F == 0
-        if isExit, status >> 8 & 0xFF == DecodeSoundCommand.badFile {
-            return "The body cannot be decoded as FLAC, Ogg (Vorbis or Opus) or MP3."
+        let signal = status & 0x7F
+        guard signal == 0 else {
+            return filesDoing.contains(signal)
+                ? .undecodable(
+                    "Decoding the body went beyond what a file may take of time and memory, or made its decoder crash.")
+                : .interrupted(signal: Int(signal))
         }
-        return "Decoding the body went beyond what a file may take of time and memory, or made its decoder crash."
+        switch status >> 8 & 0xFF {
+        case DecodeSoundCommand.badFile: return .undecodable("The body cannot be decoded as FLAC, Ogg (Vorbis or Opus) or MP3.")
+        case DecodeSoundCommand.cutFile: return .undecodable("The file ends before the end of its sound, or is damaged.")
+        case let code: return .unavailable(cause: "the decoder's process ended with \(code)")
+        }
     }
 }

@@ -196,6 +196,7 @@ struct CommandBuilder {
     ) throws(SessionError) -> Prepared {
         let response = event["response"]
         if let response, response.kind != .object { throw wrongType("response", "an object") }
+        try machine.refuseResponseOfTranscription()
         let isOutOfBand = response?["conversation"]?.string == "none"
         if isOutOfBand { try machine.refuseOutOfBandUnlessSupported() }
         if rejectIfActive, !isOutOfBand { try machine.refuseSecondActiveResponse() }

@@ -128,6 +128,9 @@ package actor Session {
         return try take(prepared, as: step, by: caller)
     }
 
+    /// - Throws: `.sessionClosed` or `.sessionFailed` if no command will be taken any more.
+    package func refuseIfEnded() throws(SessionError) { try machine.refuseIfEnded() }
+
     /// - Parameter step: of a request that is carried out once; the command's ids tell it.
     func builder(for step: CommandStep?) -> CommandBuilder {
         var builder = CommandBuilder(machine: machine, rules: webhooks?.rules)

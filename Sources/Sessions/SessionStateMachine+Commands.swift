@@ -168,6 +168,14 @@ extension SessionStateMachine {
         }
     }
 
+    /// There are no responses then (PROTOCOL.md section 11).
+    func refuseResponseOfTranscription() throws(SessionError) {
+        guard record.kind == .transcription else { return }
+        throw SessionError(
+            .invalidValue,
+            "the session only writes down what is said (its type is 'transcription') and answers nothing; ask in one of type 'realtime'")
+    }
+
     func refuseOutOfBandUnlessSupported() throws(SessionError) {
         guard profile.supportsOutOfBand else {
             throw SessionError(

@@ -5,11 +5,16 @@ extension ConversationMachine {
     /// The types that a refusal of an unknown type names.
     private var acceptedTypes: [String] {
         switch (dialect, settings.kind) {
-        case (.ga, _):
+        case (.ga, .conversation):
             [
                 "session.update", "session.close", "input_audio_buffer.append", "input_audio_buffer.commit", "input_audio_buffer.clear",
                 "session.input_audio_buffer.append", "conversation.item.create", "conversation.item.truncate", "conversation.item.delete",
                 "conversation.item.retrieve", "response.create", "response.cancel",
+            ]
+        case (.ga, .transcription):
+            [
+                "session.update", "input_audio_buffer.append", "input_audio_buffer.commit", "input_audio_buffer.clear",
+                "conversation.item.create", "conversation.item.delete", "conversation.item.retrieve",
             ]
         case (.beta, .conversation):
             [

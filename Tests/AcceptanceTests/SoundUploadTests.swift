@@ -105,11 +105,56 @@ import Testing
                 let answer = try await Self.upload(file, to: bridge.address + path + "/input_audio")
                 #expect(answer.contains(#""code":"invalid_audio""#) && answer.contains(#""appended_bytes":0"#), "\(answer)")
             }
+            // One that is cut off: what came before is appended by then, as of every other upload.
+            let whole = bridge.folder.appending(path: "whole.flac")
+            try Self.write(Int(SF_FORMAT_FLAC) | Int(SF_FORMAT_PCM_16), rate: 44_100, to: whole)
+            let bytes = try Data(contentsOf: whole)
+            try bytes.prefix(bytes.count * 3 / 4).write(to: file)
+            let cut = try await Self.upload(file, to: bridge.address + path + "/input_audio")
+            #expect(cut.contains("ends before the end of its sound") && cut.contains(#""code":"invalid_audio""#), "\(cut)")
+            #expect(!cut.contains(#""appended_bytes":0"#), "\(cut)")
             // 64 MiB are the most.
             try (Data("fLaC".utf8) + Data(count: 65 << 20)).write(to: file)
             let answer = try await Self.upload(file, to: bridge.address + path + "/input_audio", type: "audio/flac")
             #expect(answer.contains(#""code":"request_too_large""#), "\(answer)")
             #expect(try await curl("GET", path).status == 200)
+        }
+    }
+
+    /// curl waits to be told to send more than 1 MiB; other clients send it unasked. Either has its answer, and curl ends well.
+    @Test(.timeLimit(.minutes(2)), arguments: [true, false])
+    func aRefusalReachesAClientThatSendsALargeBody(waits: Bool) async throws {
+        try await BridgeProcess.run { bridge in
+            let curl = Curl(base: bridge.address)
+            let (open, closed) = (try await Self.session(curl), try await Self.session(curl))
+            #expect(try await curl("DELETE", closed + "?keep=true").status == 200)
+            let large = bridge.folder.appending(path: "large")
+            try Data(repeating: 0xC3, count: 5_000_000).write(to: large)
+            let tooLarge = bridge.folder.appending(path: "too-large.flac")
+            try (Data("fLaC".utf8) + Data(count: 70_000_000)).write(to: tooLarge)
+            let rows: [(file: URL, path: String, type: String, status: String, isBeforeTheBody: Bool)] = [
+                (large, "/v1/nothing", "audio/pcm", "404", true),
+                (large, "/v1/sessions/rts_nobody/input_audio", "audio/pcm", "404", true),
+                (large, closed + "/input_audio", "audio/pcm", "410", true),
+                (large, closed + "/input_audio", "application/octet-stream", "410", true),
+                (tooLarge, open + "/input_audio", "audio/flac", "413", true),
+                (large, open + "/input_audio?respond=maybe", "audio/pcm", "400", true),
+                // Its first bytes have to be seen.
+                (large, open + "/input_audio", "application/octet-stream", "415", false),
+                (large, open + "/input_audio", "audio/wav", "400", false),
+            ]
+            for row in rows {
+                let output = try await Shell.run(
+                    "curl",
+                    [
+                        "-sS", "--max-time", "60", "-T", row.file.path, "-H", "content-type: \(row.type)", "-w",
+                        "%{http_code} %{size_upload}",
+                    ]
+                        + ["-o", "/dev/null"] + (waits ? [] : ["-H", "Expect:"]) + [bridge.address + row.path])
+                let words = String(decoding: output, as: UTF8.self).split(separator: " ")
+                #expect(words.first.map(String.init) == row.status, "\(row.path) \(row.type): \(words)")
+                if waits, row.isBeforeTheBody { #expect(words.last == "0", "\(row.path) \(row.type): \(words)") }
+            }
         }
     }
 
@@ -191,7 +236,46 @@ import Testing
         return file
     }
 
-    @Test(arguments: ["kill -SEGV $$", "exit 1", "exit 65", "printf RIFF; exit 65", "sleep 100"])
+    /// The file is to blame for crashes and limits, and for nothing else.
+    @Test(
+        arguments: [
+            ("kill -KILL $$", .interrupted(signal: 9)), ("kill -TERM $$", .interrupted(signal: 15)),
+            ("printf RIFF; kill -HUP $$", .interrupted(signal: 1)), ("exit 1", .unavailable(cause: "the decoder's process ended with 1")),
+            ("exit 71", .unavailable(cause: "the decoder's process ended with 71")),
+        ] as [(String, SoundFileError)])
+    func aChildThatIsEndedByOthersSaysNothingOfTheFile(script: String, expected: SoundFileError) async throws {
+        let program = try Self.program(script)
+        defer { try? FileManager.default.removeItem(at: program) }
+        let decoder = ChildSoundDecoder(folder: NSTemporaryDirectory(), program: program.path)
+        await #expect(throws: expected) { try await Self.decode([1, 2, 3], by: decoder) }
+    }
+
+    /// Descriptors that any thread of this process has open at that moment, marked to be closed or not, are not the child's; and it has no
+    /// thread but its own, which could open some or end for want of them.
+    @Test func theDecoderHasTheFileThePipeAndOneThread() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "decoder-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (sound, number) = (folder.appending(path: "sound"), folder.appending(path: "number"))
+        try Self.write(Int(SF_FORMAT_FLAC) | Int(SF_FORMAT_PCM_16), rate: 44_100, to: sound)
+        let program = try Self.program(#"echo $$ > \#(number.path); exec \#(try BridgeProcess.binary().path) "$@""#)
+        defer { try? FileManager.default.removeItem(at: program) }
+        let unmarked = fcntl(0, F_DUPFD, 300)
+        try #require(unmarked >= 300)
+        defer { close(unmarked) }
+        let decode = try await ChildSoundDecoder(folder: folder.path, program: program.path).open()
+        try await decode.write(Array(try Data(contentsOf: sound)))
+        // There is far more to come than a pipe holds, so it waits.
+        #expect(try await decode.next() != nil)
+        let process = try String(contentsOf: number, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").sorted() == ["0", "1", "2"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task") == [process])
+        let limits = try String(contentsOfFile: "/proc/\(process)/limits", encoding: .utf8).split(separator: "\n")
+        #expect(limits.first { $0.hasPrefix("Max open files") }?.split(separator: " ").dropFirst(3).first == "3")
+        await decode.close()
+    }
+
+    @Test(arguments: ["kill -SEGV $$", "kill -ABRT $$", "kill -XCPU $$", "exit 65", "printf RIFF; exit 65", "exit 66", "sleep 100"])
     func aChildThatFailsIsAnErrorAndNoMore(script: String) async throws {
         let program = try Self.program(script)
         defer { try? FileManager.default.removeItem(at: program) }

@@ -94,6 +94,25 @@ import Testing
         }
     }
 
+    /// Its head says how long it is, unless its writer could not know: then the file is as long as it is.
+    @Test(arguments: [true, false])
+    func aFLACFileThatEndsBeforeItsEndIsAFault(saysItsLength: Bool) throws {
+        var whole = try Self.file(.flac, rate: 16_000, channels: 1, moments: 64_000)
+        if !saysItsLength {
+            // The last 36 of the 64 bits behind the sizes in STREAMINFO, which is the first block (RFC 9639 section 8.2).
+            whole[21] &= 0xF0
+            for index in 22..<26 { whole[index] = 0 }
+        }
+        let cut = whole.prefix(whole.count * 3 / 4)
+        #expect(try Self.decode(whole).count == WAVHeader.bytes(SoundFormat(.float32, rate: 16_000), dataBytes: nil).count + 4 * 64_000)
+        if saysItsLength {
+            let fault = #expect(throws: SoundFault.self) { try Self.decode(cut) }
+            #expect(fault?.code == .truncated)
+        } else {
+            #expect(try Self.decode(cut).count > 0)
+        }
+    }
+
     /// libsndfile reads many more kinds, whose parsers are older than they are used.
     @Test(arguments: [SF_FORMAT_AU, SF_FORMAT_AIFF, SF_FORMAT_W64, SF_FORMAT_VOC])
     func otherKindsAreNotDecoded(kind: Int) throws {

@@ -258,8 +258,8 @@ struct RequestTests {
         let handler = TestHandler(refuse: { $0.path == "/no" ? .text("no", status: 404) : nil })
         try await withServer(handler) { address in
             let client = try RawClient(address)
-            let body = String(repeating: "x", count: 60_000)
-            try client.send("POST /no HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n" + body + get)
+            let body = String(repeating: "x", count: 1_000_000)
+            try client.send("POST /no HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n" + body + get)
             #expect(try client.readResponse().status == 404)
             #expect(try client.readResponse().status == 200)
             try client.send("POST /no HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + "abc".chunk + "".chunk + get)
@@ -269,26 +269,14 @@ struct RequestTests {
         }
     }
 
-    @Test(arguments: ["Content-Length: 65537\r\n", "Content-Length: 5\r\nExpect: 100-continue\r\n"])
-    func aRefusalOfABodyThatIsLargeOrWaitsIsAnsweredBeforeIt(headers: String) async throws {
+    @Test func aRefusalOfABodyThatWaitsIsAnsweredBeforeIt() async throws {
         let handler = TestHandler(refuse: { _ in .text("no", status: 413) })
         try await withServer(handler) { address in
             let client = try RawClient(address)
-            try client.send("POST /no HTTP/1.1\r\nHost: h\r\n\(headers)\r\n")
+            try client.send("POST /no HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
             #expect(try client.readResponse().status == 413)
             #expect(try client.readToEnd() == "")
             #expect(handler.answered == ["POST /no 413"])
-        }
-    }
-
-    @Test func aClientThatSendsItsLargeBodyAnywayFindsTheRefusal() async throws {
-        try await withServer(TestHandler(refuse: { _ in .text("no", status: 413) })) { address in
-            for _ in 0..<20 {
-                let client = try RawClient(address)
-                try client.send("POST /no HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n")
-                _ = client.sendWhatFits([UInt8](repeating: 1, count: 10_000_000))
-                #expect(try client.readResponse().status == 413)
-            }
         }
     }
 

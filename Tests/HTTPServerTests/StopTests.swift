@@ -47,7 +47,7 @@ struct StopTests {
         let server = Self.server(
             TestHandler { request in
                 asked.open()
-                if request.head.hasBody { _ = try? await request.body.next() }
+                if request.head.method == "POST" { _ = try? await request.body.next() }
                 while !Task.isCancelled { try? await Task.sleep(for: .seconds(60)) }
                 ended.open()
                 return .text("too late")
@@ -59,12 +59,19 @@ struct StopTests {
         try unnamed.send(Self.get)
         let uploading = try RawClient(address)
         try uploading.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc")
-        for _ in 0..<3 { try await asked.opened("the requests") }
+        // It waits to be told to send its body.
+        let held = try RawClient(address)
+        try held.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+        for _ in 0..<4 { try await asked.opened("the requests") }
         await server.stop(within: .milliseconds(50))
-        for _ in 0..<3 { try await ended.opened("the handlers' ends") }
-        let (refused, other, cut) = try await offPool { [clients = Unchecked((waiting, unnamed, uploading))] in
-            (try clients.value.0.readResponse(), try clients.value.1.readResponse(), try clients.value.2.readToEnd())
+        for _ in 0..<4 { try await ended.opened("the handlers' ends") }
+        let (refused, other, cut, unsent) = try await offPool { [clients = Unchecked((waiting, unnamed, uploading, held))] in
+            (
+                try clients.value.0.readResponse(), try clients.value.1.readResponse(), try clients.value.2.readToEnd(),
+                try clients.value.3.readResponse()
+            )
         }
+        #expect(unsent.status == 503)
         #expect(refused.status == 503)
         #expect(refused.text.contains("shutting_down"))
         // What the handler has done by then nobody knows, so that the request must not be repeated.
@@ -123,7 +130,9 @@ struct StopTests {
                 let client = try RawClient(address)
                 // Every other body is larger than the channel, so that its connection is suspended for room.
                 let bytes = number % 2 == 0 ? 10 : 1_000_000
-                try client.send("POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: \(bytes)\r\n\r\n")
+                // And some are suspended before their body.
+                let expect = number % 4 == 3 ? "Expect: 100-continue\r\n" : ""
+                try client.send("POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: \(bytes)\r\n\(expect)\r\n")
                 _ = client.sendWhatFits([UInt8](repeating: 1, count: bytes))
                 clients.append(client)
             }

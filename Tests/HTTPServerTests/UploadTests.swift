@@ -120,22 +120,174 @@ struct UploadTests {
         }
     }
 
-    @Test func aBodyBeyondTheDrainLimitCutsTheConnection() async throws {
-        try await withServer(TestHandler(), configure: { $0.drainLimitBytes = 100_000 }) { address in
+    /// Who refuses: the head alone, or the handler.
+    private static func refuser(byHead: Bool) -> TestHandler {
+        TestHandler(answer: { _ in .text("no", status: 404) }, refuse: { _ in byHead ? .text("no", status: 404) : nil })
+    }
+
+    /// Many clients read nothing before they have sent all. Closing the connection over what they still send would reset it, and take the
+    /// answer from them.
+    @Test(arguments: [true, false], ["Content-Length: 10000000\r\n", "Transfer-Encoding: chunked\r\n"])
+    func aClientThatSendsAllOfALargeBodyFindsItsAnswer(byHead: Bool, framing: String) async throws {
+        let handler = Self.refuser(byHead: byHead)
+        try await withServer(handler, configure: { $0.drainTime = .seconds(20) }) { address in
+            let client = try RawClient(address)
+            let body = [UInt8](repeating: 1, count: 10_000_000)
+            try client.send(Self.post(framing))
+            if framing.hasPrefix("T") {
+                try client.send(Array("989680\r\n".utf8) + body + Array("\r\n0\r\n\r\n".utf8))
+            } else {
+                try client.send(body)
+            }
+            let answer = try client.readResponse()
+            #expect(answer.status == 404)
+            #expect(answer.text == "no")
+            #expect(answer.headers["connection"] == "close")
+            #expect(answer.headers["content-type"] == "text/plain")
+            #expect(answer.headers["date"]?.hasSuffix(" GMT") == true)
+            #expect(try client.readToEnd() == "")
+            #expect(handler.answered == ["POST / 404"])
+        }
+    }
+
+    @Test func aBodyWithoutEndIsAnsweredBeyondTheDrainLimitAndCutIfItGoesOn() async throws {
+        let handler = Self.refuser(byHead: false)
+        try await withServer(
+            handler,
+            configure: {
+                $0.drainLimitBytes = 100_000
+                $0.drainTime = .milliseconds(500)
+            }
+        ) { address in
             let client = try RawClient(address)
             try client.send(Self.chunked)
             let chunk = String(repeating: "x", count: 10_000).chunk
+            for _ in 0..<11 { try client.send(chunk) }
+            #expect(try client.readResponse().status == 404)
+            let deadline = Deadline(20)
             #expect(throws: ClientProblem.self) {
-                for _ in 0..<10_000 { try client.send(chunk) }
+                while !deadline.isOver { try client.send(chunk) }
+            }
+            #expect(handler.answered == ["POST / 404"])
+        }
+    }
+
+    @Test func aBodyThatDrainsTooLongIsAnsweredAndCut() async throws {
+        try await withServer(TestHandler(), configure: { $0.drainTime = .milliseconds(100) }) { address in
+            let client = try RawClient(address)
+            try client.send(Self.post("Content-Length: 1000\r\n") + "some")
+            let answer = try client.readResponse()
+            #expect(answer.text == "ok")
+            #expect(answer.headers["connection"] == "close")
+            #expect(try client.readToEnd() == "")
+        }
+    }
+
+    @Test func anAnswerThatIsPulledDoesNotComeInTheMiddleOfABody() async throws {
+        let stream = TestStream()
+        try await withServer(TestHandler { _ in .stream(stream) }, configure: { $0.drainTime = .milliseconds(100) }) { address in
+            let client = try RawClient(address)
+            try client.send(Self.post("Content-Length: 1000\r\n") + "some")
+            #expect(try client.readToEnd() == "")
+            try stream.closedLatch.wait("the stream's end")
+            #expect(stream.counts == .init(opened: 0, closed: 1))
+        }
+    }
+
+    // MARK: Expect: 100-continue
+
+    @Test(arguments: ["Content-Length: 5000000\r\n", "Transfer-Encoding: chunked\r\n"])
+    func aClientThatWaitsIsAnsweredInPlaceOfItsBody(framing: String) async throws {
+        let handler = Self.refuser(byHead: false)
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send(Self.post(framing + "Expect: 100-continue\r\n"))
+            let answer = try client.readResponse()
+            #expect(answer.status == 404)
+            #expect(answer.headers["connection"] == "close")
+            #expect(try client.readToEnd() == "")
+            #expect(handler.answered == ["POST / 404"])
+        }
+    }
+
+    @Test func aClientThatWaitsIsToldToGoOnAndTheConnectionLives() async throws {
+        let handler = TestHandler { request in
+            .text(String(decoding: (try? await request.body.collect(upTo: 1_000_000)) ?? [], as: UTF8.self))
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            for number in 0..<50 {
+                let body = String(repeating: "\(number)", count: 200_000)
+                try client.send(Self.post("Content-Length: \(body.utf8.count)\r\nExpect: 100-Continue\r\n"))
+                #expect(try client.readHead().status == 100)
+                try client.send(body)
+                #expect(try client.readResponse().text == body)
             }
         }
     }
 
-    @Test func aBodyThatDrainsTooLongCutsTheConnection() async throws {
-        try await withServer(TestHandler(), configure: { $0.drainTime = .milliseconds(100) }) { address in
+    /// As curl does after a second.
+    @Test(arguments: [true, false]) func aClientThatDoesNotWaitLongEnoughFindsItsAnswer(isRead: Bool) async throws {
+        let asked = Latch()
+        let mayAnswer = Latch()
+        let handler = TestHandler { request in
+            asked.open()
+            try? await mayAnswer.opened("the answer's start")
+            guard isRead else { return .text("no", status: 404) }
+            return .text("\((try? await request.body.collect(upTo: 10_000_000))?.count ?? 0)")
+        }
+        try await withServer(handler, configure: { $0.drainTime = .seconds(20) }) { address in
             let client = try RawClient(address)
-            try client.send(Self.post("Content-Length: 1000\r\n") + "some")
-            #expect(try client.readToEnd() == "")
+            try client.send(Self.post("Content-Length: 5000000\r\nExpect: 100-continue\r\n"))
+            try asked.wait("the request")
+            let sent = client.sendWhatFits([UInt8](repeating: 1, count: 5_000_000))
+            mayAnswer.open()
+            try client.send([UInt8](repeating: 1, count: 5_000_000 - sent))
+            #expect(try client.readHead().status == 100)
+            let answer = try client.readResponse()
+            #expect(answer.status == (isRead ? 200 : 404))
+            #expect(answer.text == (isRead ? "5000000" : "no"))
+        }
+    }
+
+    @Test func http10KnowsNoWaiting() async throws {
+        let handler = TestHandler { request in
+            .text(String(decoding: (try? await request.body.collect(upTo: 10)) ?? [], as: UTF8.self))
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send("POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello")
+            let answer = try client.readResponse()
+            #expect(answer.status == 200)
+            #expect(answer.text == "hello")
+        }
+    }
+
+    @Test func aClientThatLeavesWhileItWaitsIsFoundByTheHandlersFirstRead() async throws {
+        let asked = Latch()
+        let mayRead = Latch()
+        let ended = Latch()
+        let outcome = NIOLockedValueBox<String?>(nil)
+        let handler = TestHandler { request in
+            asked.open()
+            try? await mayRead.opened("the first read")
+            do {
+                while try await request.body.next() != nil {}
+            } catch {
+                outcome.withLockedValue { $0 = "\(error)" }
+            }
+            ended.open()
+            return .text("nobody reads this")
+        }
+        try await withServer(handler) { address in
+            let client = try RawClient(address)
+            try client.send(Self.post("Content-Length: 5\r\nExpect: 100-continue\r\n"))
+            try asked.wait("the request")
+            client.close()
+            mayRead.open()
+            try ended.wait("the handler's end")
+            #expect(outcome.withLockedValue { $0 } == "disconnected")
+            #expect(handler.answered == [])
         }
     }
 

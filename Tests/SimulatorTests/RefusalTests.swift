@@ -158,6 +158,15 @@ import Testing
         #expect(driver.last("error")?.at("error.message")?.string?.contains("'conversation.item.create'") == true)
     }
 
+    @Test(arguments: Dialect.allCases, ["response.create", "response.cancel", "conversation.item.truncate"])
+    func `a transcription session has no responses, and its list of types does not name them`(dialect: Dialect, type: String) {
+        var driver = MachineDriver(dialect, kind: .transcription)
+        driver.send(#"{"type":"\#(type)"}"#)
+        let message = driver.last("error")?.at("error.message")?.string
+        #expect(message?.hasPrefix("Invalid value: '\(type)'. Supported values are:") == true)
+        #expect(message?.dropFirst(20).contains("'\(type)'") == false)
+    }
+
     @Test(arguments: Dialect.allCases)
     func `an update is dropped whole`(dialect: Dialect) {
         var driver = MachineDriver(dialect)

@@ -41,6 +41,8 @@ struct APIError: Error, Sendable, Equatable {
     var eventID: String?
     /// Of an upload that went wrong: how much of it upstream had been sent by then.
     var appendedBytes: Int?
+    /// The item that it was committed as, if it was.
+    var itemID: String?
     var retry: Retry
     var headers: [String: String]
 
@@ -64,7 +66,7 @@ struct APIError: Error, Sendable, Equatable {
             [
                 ("message", .string(message)), ("type", .string(type)), ("code", .string(code)), ("param", .string(orNull: param)),
                 ("event_id", .string(orNull: eventID)),
-            ] + (appendedBytes.map { [("appended_bytes", .int($0))] } ?? []))
+            ] + (appendedBytes.map { [("appended_bytes", .int($0))] } ?? []) + (itemID.map { [("item_id", .string($0))] } ?? []))
     }
 
     var response: Response {

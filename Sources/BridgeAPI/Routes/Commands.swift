@@ -233,12 +233,15 @@ struct Commands: Sendable {
     ///   - place: of the client event's member that is the request's body.
     ///   - isQueued: upstream has not been sent it, since its turn has not come.
     static func accepted(_ receipt: CommandReceipt, inside place: String? = nil, isQueued: Bool = false) -> Response {
-        .json(
-            .object(
-                [
-                    ("object", "realtime.command"), ("event_id", .string(ErrorTable.callers(receipt.eventID))),
-                    ("type", .string(receipt.type)),
-                    ("status", isQueued ? "queued" : "accepted"), ("item_id", .string(orNull: receipt.itemID)),
-                ] + Warnings.members(receipt.leftOut, inside: place)), status: 202)
+        .json(view(receipt, inside: place, isQueued: isQueued), status: 202)
+    }
+
+    static func view(_ receipt: CommandReceipt, inside place: String? = nil, isQueued: Bool = false) -> JSONValue {
+        .object(
+            [
+                ("object", "realtime.command"), ("event_id", .string(ErrorTable.callers(receipt.eventID))),
+                ("type", .string(receipt.type)),
+                ("status", isQueued ? "queued" : "accepted"), ("item_id", .string(orNull: receipt.itemID)),
+            ] + Warnings.members(receipt.leftOut, inside: place))
     }
 }

@@ -8,10 +8,14 @@ enum InputAudioRoutes {
     static func append(_ api: BridgeAPI, _ call: APICall) async throws -> Response {
         let commands = try await Commands(api, call)
         var type = try SoundType(call.head.headers["content-type"].map(ContentType.init))
+        // What is known by now is said before a byte is asked for. A request that is carried out once has its answer, whatever has become of the
+        // session since.
+        if call.once == nil { try await commands.session.refuseIfEnded() }
         var ending = try await UploadEnding(commands)
         var beginning: [UInt8] = []
         if type == .unsaid {
             beginning = try await Self.beginning(of: call.body)
+            guard !beginning.isEmpty else { throw SoundType.empty }
             type = try SoundType(beginning: beginning)
         }
         if call.once != nil {

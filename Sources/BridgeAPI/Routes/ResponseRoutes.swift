@@ -119,7 +119,7 @@ enum ResponseRoutes {
     }
 
     /// A response that was sent and not refused may still be created, and then it needs its words.
-    private static func mayStillRun(_ error: APIError) -> Bool {
+    static func mayStillRun(_ error: APIError) -> Bool {
         error.status == .gatewayTimeout || error.status == .badGateway || error.code == SessionError.Code.outcomeUnknown.rawValue
     }
 

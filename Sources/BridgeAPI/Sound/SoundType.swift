@@ -1,4 +1,5 @@
 import Audio
+import Sessions
 
 /// What a body of `…/input_audio` holds: said by its content type, or shown by its first bytes.
 enum SoundType: Sendable, Equatable {
@@ -69,13 +70,16 @@ enum SoundType: Sendable, Equatable {
     }
 
     static func unsupported(_ message: String) -> APIError {
-        APIError(
-            .unsupportedMediaType, code: "unsupported_media_type",
-            message + " Send WAV (audio/wav; 8- to 32-bit or float PCM, mu-law, A-law); raw samples (audio/pcm, and "
-                + "';rate=16000;channels=1;encoding=s16le' where they are not in the session's input format; audio/L16, audio/pcmu, audio/pcma); "
-                + "FLAC (audio/flac), Ogg (audio/ogg), MP3 (audio/mpeg); or application/json with {\"audio\":\"<base64>\"}.",
-            param: "content-type")
+        APIError(.unsupportedMediaType, code: "unsupported_media_type", message + " " + kinds, param: "content-type")
     }
+
+    /// Of a body that says of no kind that it is.
+    static let empty = APIError(.badRequest, code: SessionError.Code.invalidAudio.rawValue, "The body is empty. " + kinds)
+
+    private static let kinds =
+        "Send WAV (audio/wav; 8- to 32-bit or float PCM, mu-law, A-law); raw samples (audio/pcm, and "
+        + "';rate=16000;channels=1;encoding=s16le' where they are not in the session's input format; audio/L16, audio/pcmu, audio/pcma); "
+        + "FLAC (audio/flac), Ogg (audio/ogg), MP3 (audio/mpeg); or application/json with {\"audio\":\"<base64>\"}."
 }
 
 /// Samples without a file around them, as far as their content type describes them.
@@ -96,7 +100,9 @@ extension RawSound {
     /// - Parameter usual: what the type's name alone means.
     fileprivate init(_ type: ContentType, _ usual: RawSound) throws(APIError) {
         self = usual
+        var seen: Set<String> = []
         for (name, value) in type.parameters {
+            guard seen.insert(name).inserted else { throw Self.wrong("The parameter '\(name.prefix(64))' is given twice.") }
             switch name {
             case "rate": rate = try Self.number(name, value, in: SoundConverter.rates)
             case "channels": channels = try Self.number(name, value, in: SoundConverter.channels)

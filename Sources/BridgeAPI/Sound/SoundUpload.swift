@@ -1,4 +1,5 @@
 import Audio
+import HTTPServer
 import Realtime
 import Sessions
 
@@ -72,6 +73,9 @@ struct SoundUpload {
     private mutating func decode(_ beginning: [UInt8]) async throws {
         guard let decoder = commands.api.soundFiles else { throw SoundType.unsupported("Compressed sound is not taken here.") }
         do {
+            if let bytes = commands.call.head.contentLength, bytes > decoder.maximumFileBytes {
+                throw SoundFileError.tooLarge(limitBytes: decoder.maximumFileBytes)
+            }
             let decode = try await decoder.open()
             do {
                 try await read(from: beginning) { _, bytes in try await decode.write(Array(bytes)) }
@@ -131,6 +135,11 @@ struct SoundUpload {
                 .payloadTooLarge, code: "request_too_large",
                 "Compressed sound has at most \(limit >> 20) MiB; WAV and raw samples have no limit.")
         case .undecodable(let message): SoundFault(.malformed, message)
+        case .interrupted(let signal):
+            APIError(
+                .serviceUnavailable, code: "sound_decoder_interrupted",
+                "The process that decodes the body was ended from outside (signal \(signal)); the file is not to blame.",
+                retry: .after(seconds: 1))
         case .unavailable: error
         }
     }

@@ -26,11 +26,19 @@ struct UploadEnding {
     private let form: ProducedForm?
     private var watch: EventWatch
     private var turns = VoiceTurns()
+    /// Of what is not waited for.
+    private var receipts: [JSONValue] = []
 
     /// To be made before the first byte is sent.
     init(_ commands: Commands) async throws {
         self.commands = commands
         responds = try commands.call.flag("respond")
+        if responds, await commands.session.record.kind == .transcription {
+            throw APIError(
+                .badRequest, code: "invalid_value",
+                "This session only writes down what is said (its type is 'transcription') and answers nothing: leave 'respond' out.",
+                param: "respond")
+        }
         let isCommitSaid = commands.call.query("commit") != nil
         let commit = try commands.call.flag("commit")
         guard commit || !responds || !isCommitSaid else {
@@ -58,12 +66,39 @@ struct UploadEnding {
         let found = try await item(detection)
         guard let (item, isVoices) = found else {
             // Who does not wait wants it all the same.
-            if responds { _ = try await commands.submit(ClientEventBody.make(.responseCreate), rejectIfActive: true) }
-            return .json(.object(members), status: 202)
+            if responds {
+                do {
+                    let receipt = try await commands.submit(ClientEventBody.make(.responseCreate), rejectIfActive: true)
+                    receipts.append(Commands.view(receipt))
+                } catch {
+                    throw afterCommit(error, of: nil)
+                }
+            }
+            return accepted(members)
         }
         members += [("item_id", .string(orNull: item.id)), ("previous_item_id", .string(orNull: item.previous))]
         guard responds else { return .json(.object(members)) }
-        return try await respond(members, startedByVoice: isVoices && detection == .answers)
+        do {
+            return try await respond(members, startedByVoice: isVoices && detection == .answers)
+        } catch {
+            throw afterCommit(error, of: item.id)
+        }
+    }
+
+    /// 202, with the receipts of what is not waited for.
+    private func accepted(_ members: [(String, JSONValue)]) -> Response {
+        .json(.object(members + (receipts.isEmpty ? [] : [("receipts", .array(receipts))])), status: 202)
+    }
+
+    /// An error that a repetition of the whole would not mend, but double the turn.
+    private func afterCommit(_ error: any Error, of item: String?) -> any Error {
+        guard var known = ErrorTable.knownAnswer(to: error, passesBearer: commands.call.passesBearer) else { return error }
+        let id = item.flatMap { $0.isEmpty ? nil : $0 }
+        known.itemID = id
+        if known.message.last != "." { known.message += "." }
+        known.message += " The audio is committed" + (id.map { " as '\($0)'" } ?? "")
+        known.message += ResponseRoutes.mayStillRun(known) ? "." : "; ask for its response with POST …/responses."
+        return known
     }
 
     // MARK: Commit
@@ -88,8 +123,11 @@ struct UploadEnding {
     private mutating func item(_ detection: VoiceDetection) async throws -> (VoiceTurns.Item, isVoices: Bool)? {
         if let item = turns.committed { return (item, true) }
         do {
-            let (_, result) = try await commands.perform(ClientEventBody.make(.inputAudioBufferCommit))
-            guard case .confirmed(let event, _) = result else { return nil }
+            let (receipt, result) = try await commands.perform(ClientEventBody.make(.inputAudioBufferCommit))
+            guard case .confirmed(let event, _) = result else {
+                receipts.append(Commands.view(receipt))
+                return nil
+            }
             return (VoiceTurns.Item(id: event.itemID ?? "", previous: event.previousItemID), false)
         } catch let error as APIError where detection != .off && error.code == "input_audio_buffer_commit_empty" {
             // Voice detection was faster; what it says of that is there by now.
@@ -128,9 +166,12 @@ struct UploadEnding {
             guard turns.response != nil, ErrorTable.knownAnswer(to: error, passesBearer: false)?.status == .conflict else { throw error }
             return try await voicesResponse(members)
         }
-        guard case .confirmed(let event, let position) = result else { return .json(.object(members), status: 202) }
+        guard case .confirmed(let event, let position) = result else {
+            receipts.append(Commands.view(receipt))
+            return accepted(members)
+        }
         if let seat { return try await show(event, position, in: seat, eventID: receipt.eventID) }
-        return try answer(members, with: event, eventID: receipt.eventID)
+        return try await answer(members, with: event, eventID: receipt.eventID)
     }
 
     private func show(
@@ -155,15 +196,17 @@ struct UploadEnding {
             }
             return .json(.object(members), status: 202)
         }
-        return try answer(members, with: done, eventID: nil)
+        return try await answer(members, with: done, eventID: nil)
     }
 
-    private func answer(_ members: [(String, JSONValue)], with done: ServerEvent, eventID: String?) throws(APIError) -> Response {
+    private func answer(_ members: [(String, JSONValue)], with done: ServerEvent, eventID: String?) async throws -> Response {
         let response = done.json["response"]
         if response?["status"]?.string == "failed" {
             throw ErrorTable.answer(toFailedResponse: RealtimeError(response?["status_details"]?["error"]), eventID: eventID)
         }
-        let shown = ResponseView.value(response.map { Array($0.lexeme) } ?? Array("null".utf8), in: commands.view)
+        let shown = ResponseView.value(
+            response.map { Array($0.lexeme) } ?? Array("null".utf8), in: commands.view,
+            try await ProducedAnswers(commands: commands).audioMember(of: response))
         return .json(.object(members + [("response", shown)]))
     }
 }

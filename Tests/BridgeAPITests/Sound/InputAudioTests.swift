@@ -149,7 +149,140 @@ import Testing
             #expect(fromJSON.json?["response"]?["status"]?.string == "completed", "\(fromJSON.text)")
             let unwaited = try await bridge.send("POST", path + "?commit=true", json, headers: ["prefer": "respond-async"])
             #expect(unwaited.status == 202)
-            #expect(unwaited.text == #"{"bytes":48000,"duration_ms":1000,"appends":1}"# + "\n")
+            #expect(unwaited.json?["bytes"]?.int == 48_000)
+            #expect(unwaited.json?["receipts"]?.elements.map { $0["type"]?.string } == ["input_audio_buffer.commit"])
+        }
+    }
+
+    /// By POST …/responses, by GET, and here.
+    @Test func aResponseHasOneShape() async throws {
+        try await APIFixture.run { bridge in
+            let session = "/v1/sessions/\(try await bridge.newSession(#"{"session":{"turn_detection":null}}"#))"
+            let answered = try await bridge.upload(
+                Self.noise(48_000), to: session + "/input_audio?respond=true", headers: ["content-type": "audio/pcm"])
+            let response = try #require(answered.json?["response"], "\(answered.text)")
+            #expect(response["output_audio"]?["href"]?.string?.hasPrefix(session + "/responses/") == true)
+            let stored = try await bridge.send("GET", session + "/responses/\(response["id"]?.string ?? "")")
+            #expect(stored.json.map { Array($0.lexeme) } == Array(response.lexeme))
+        }
+    }
+
+    @Test(arguments: [("commit", ["input_audio_buffer.commit"]), ("respond", ["input_audio_buffer.commit", "response.create"])])
+    func whoDoesNotWaitHasReceipts(ending: String, types: [String]) async throws {
+        try await APIFixture.run { bridge in
+            let session = "/v1/sessions/\(try await bridge.newSession(Self.beta))"
+            let answer = try await bridge.upload(
+                Self.noise(48_000), to: session + "/input_audio?\(ending)=true",
+                headers: ["content-type": "audio/pcm", "prefer": "respond-async"])
+            #expect(answer.status == 202, "\(answer.text)")
+            #expect(answer.json?["bytes"]?.int == 48_000)
+            let receipts = try #require(answer.json?["receipts"]?.elements)
+            #expect(receipts.map { $0["type"]?.string } == types)
+            for receipt in receipts {
+                #expect(receipt["object"]?.string == "realtime.command")
+                #expect(receipt["status"]?.string == "accepted")
+                #expect(receipt["event_id"]?.string?.isEmpty == false)
+            }
+        }
+    }
+
+    /// Repeating the upload would say everything twice.
+    @Test(arguments: [[:], ["prefer": "respond-async"]] as [HTTPHeaders])
+    func aResponseThatCannotBeAskedForLeavesTheAudioCommittedAndSaysSo(headers: HTTPHeaders) async throws {
+        try await APIFixture.run(deltaDelay: .milliseconds(100)) { bridge in
+            let session = "/v1/sessions/\(try await bridge.newSession(Self.beta))"
+            let running = try await bridge.send("POST", session + "/responses", #"{"input":"Count to 1000","background":true}"#)
+            #expect(running.status == 202)
+            var headers = headers
+            headers.add("content-type", "audio/pcm")
+            let refused = try await bridge.upload(Self.noise(48_000), to: session + "/input_audio?respond=true", headers: headers)
+            #expect(refused.status == 409, "\(refused.text)")
+            #expect(refused.code == "conversation_already_has_active_response")
+            #expect(refused.headers["x-should-retry"] == "false")
+            let message = refused.error?["message"]?.string ?? ""
+            #expect(message.contains("The audio is committed") && message.hasSuffix("ask for its response with POST …/responses."))
+            #expect(refused.error?["appended_bytes"]?.int == 48_000)
+            let cancelled = try await bridge.send(
+                "POST", session + "/responses/\(running.json?["id"]?.string ?? "")/cancel")
+            #expect(cancelled.status == 200)
+            // As it says: the audio is there, once.
+            let items = try await bridge.send("GET", session + "/items")
+            let spoken = items.json?["data"]?.elements.filter { $0["content"]?.elements.first?["type"]?.string == "input_audio" }
+            #expect(spoken?.count == 1)
+            if headers["prefer"] == nil { #expect(refused.error?["item_id"]?.string == spoken?.first?["id"]?.string) }
+            #expect(try await bridge.send("POST", session + "/responses").status == 200)
+        }
+    }
+
+    @Test(arguments: [Dialect.beta, .ga])
+    func aTranscriptionSessionAnswersNothingAndSaysSoAtOnce(dialect: Dialect) async throws {
+        try await Self.recorded(dialect) { bridge, record in
+            let id = try await bridge.newSession(
+                #"{"session":{"type":"transcription","input_audio_transcription":{"model":"gpt-4o-transcribe"}}}"#)
+            let path = "/v1/sessions/\(id)"
+            for type in ["audio/pcm", "application/json", ""] {
+                let refused = try await bridge.upload(
+                    Array(#"{"audio":"AAAA"}"#.utf8), to: path + "/input_audio?respond=true",
+                    headers: type.isEmpty ? [:] : ["content-type": type])
+                #expect(refused.status == 400, "\(refused.text)")
+                #expect(refused.error?["param"]?.string == "respond")
+                #expect(refused.error?["message"]?.string?.hasSuffix("leave 'respond' out.") == true)
+            }
+            for (route, body) in [
+                ("/responses", nil), ("/responses", #"{"conversation":"none"}"#), ("/responses", #"{"input":"Hi","if_active":"queue"}"#),
+                ("/events", #"{"type":"response.create"}"#),
+            ] {
+                let refused = try await bridge.send("POST", path + route, body)
+                #expect(refused.status == 400, "\(refused.text)")
+                #expect(refused.error?["message"]?.string?.contains("answers nothing") == true, "\(refused.text)")
+            }
+            #expect(try Self.appended(record).bytes.isEmpty)
+            #expect(try !String(contentsOf: record, encoding: .utf8).contains("response.create"))
+            // What it is for goes on.
+            let committed = try await bridge.upload(
+                Self.noise(48_000), to: path + "/input_audio?commit=true", headers: ["content-type": "audio/pcm"])
+            #expect(committed.status == 200, "\(committed.text)")
+        }
+    }
+
+    @Test func aBodyThatIsEmptyIsToldWhatToSend() async throws {
+        try await APIFixture.run { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession(Self.beta))/input_audio"
+            for type in [nil, "application/x-www-form-urlencoded", "application/octet-stream"] {
+                let answer = try await bridge.upload([], to: path, headers: type.map { ["content-type": $0] } ?? [:])
+                #expect(answer.status == 400)
+                #expect(answer.code == "invalid_audio")
+                let message = answer.error?["message"]?.string ?? ""
+                #expect(message.hasPrefix("The body is empty. Send WAV (audio/wav"), "\(answer.text)")
+            }
+        }
+    }
+
+    @Test(arguments: ["audio/pcm;rate=24000;rate=8000", "audio/pcm; channels=1; rate=24000; channels=1", "audio/L16;rate=8000;rate=8000"])
+    func aParameterThatIsGivenTwiceIsRefused(type: String) async throws {
+        try await APIFixture.run { bridge in
+            let path = "/v1/sessions/\(try await bridge.newSession(Self.beta))/input_audio"
+            let answer = try await bridge.upload(Self.noise(480), to: path, headers: ["content-type": type])
+            #expect(answer.status == 400)
+            #expect(answer.code == "invalid_value")
+            #expect(answer.error?["param"]?.string == "content-type")
+            #expect(answer.error?["message"]?.string?.hasSuffix("is given twice.") == true)
+        }
+    }
+
+    /// Neither a body nor its beginning: a client that waits to be told to send it is answered instead.
+    @Test(arguments: ["audio/pcm", "application/json", ""])
+    func anEndedSessionTakesNoByte(type: String) async throws {
+        try await APIFixture.run { bridge in
+            let id = try await bridge.newSession(Self.beta)
+            #expect(try await bridge.send("DELETE", "/v1/sessions/\(id)?keep=true").status == 200)
+            let head = try APIFixture.head(
+                "PUT", "/v1/sessions/\(id)/input_audio", bodyBytes: 1_000, headers: type.isEmpty ? [:] : ["content-type": type])
+            let body = RequestBody(Self.noise(1_000))
+            let answer = try await APIAnswer(await bridge.api.respond(to: Request(head: head, body: body)))
+            #expect(answer.status == 410)
+            #expect(answer.code == "session_closed")
+            #expect(try await body.next()?.count == 1_000)
         }
     }
 
