@@ -20,6 +20,8 @@ final class Exchange: Sendable {
         var buffer: [UInt8] = []
         var reader: CheckedContinuation<Void, Never>?
         var answer: PreparedResponse?
+        /// A client that said it would wait has sent some of its body.
+        var clientHasBegun = false
         /// Of a request with a body: what it was made of.
         var response: Response?
         var stream: StreamBody?
@@ -148,9 +150,9 @@ final class Exchange: Sendable {
 
     /// The first call once more, for a client that waits: the handler has asked for the body, or answered, or the server ends.
     private func released(on connection: MHDConnection) -> MHD_Result {
-        let clientHasBegun = connection.hasUnreadBytes
+        let hasUnreadBytes = connection.hasUnreadBytes
         let (action, answer, head) = state.withLockedValue { state in
-            let action = state.machine.released(clientHasBegun: clientHasBegun)
+            let action = state.machine.released(clientHasBegun: hasUnreadBytes || state.clientHasBegun)
             switch action {
             case .goOn, .drain: return (action, nil as PreparedResponse?, nil as RequestHead?)
             case .queueAnswer, .queueShuttingDown:
@@ -351,6 +353,8 @@ final class Exchange: Sendable {
     /// Stores the answer for libmicrohttpd's next call. True if the rest of the body has to be dropped first.
     private func deliver(_ answer: PreparedResponse, _ response: Response, to head: RequestHead) -> Bool {
         state.withLockedValue { state in
+            // libmicrohttpd reads as soon as the connection is awake.
+            if state.machine.isHeld, state.connection?.hasUnreadBytes == true { state.clientHasBegun = true }
             switch state.machine.answerArrived() {
             case .discard:
                 return false

@@ -182,8 +182,14 @@ extension Session {
             "upstream connection ended", metadata: ["bridge.end": "\(end.kind)", "bridge.code": "\(end.code.map(String.init) ?? "-")"])
         endLink(id)
         let reason = Secrets.masked(end.reason, also: secrets)
-        act(machine.linkLost(id, code: end.code.map(Int.init), reason: reason.isEmpty ? end.kind.words : reason, at: Self.now))
+        act(
+            machine.linkLost(
+                id, code: end.code.map(Int.init), reason: reason.isEmpty ? end.kind.words : reason,
+                isTooLarge: end.kind == .closedByPeer && end.code == Self.messageTooBig, at: Self.now))
     }
+
+    /// RFC 6455 section 7.4.1.
+    private static let messageTooBig: UInt16 = 1009
 }
 
 extension UpstreamEnd.Kind {

@@ -40,6 +40,7 @@ extension Session {
         for id in links.keys { endLink(id) }
         let error = SessionError(.storeUnavailable, "the session's history cannot be stored at the moment")
         for (id, receipt) in receipts { settle(id, receipt, .failed(error)) }
+        tellOfRoom()
         tasks.add { await self.broken(self.id) }
     }
 }

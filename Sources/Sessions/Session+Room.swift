@@ -9,7 +9,7 @@ extension Session {
     /// - Parameter limit: until when a command waits for a place among those that are not answered yet; nil: not at all. Without one the machine
     ///   refuses it.
     func waitForRoom(andPlaceUntil limit: ContinuousClock.Instant?) async throws(SessionError) {
-        while true {
+        while !isBroken {
             if waitingBytes > Self.outgoingLimitBytes {
                 let promise = room ?? Promise<Void>()
                 room = promise
@@ -28,13 +28,13 @@ extension Session {
 
     private var waitingBytes: Int { links.values.reduce(machine.queuedBytes) { $0 + $1.outgoingBytes } }
 
-    /// To be called after whatever the machine has done.
+    /// To be called after whatever the machine has done, and when nothing is to be waited for any more.
     func tellOfRoom() {
-        if let room, waitingBytes <= Self.outgoingLimitBytes {
+        if let room, isBroken || waitingBytes <= Self.outgoingLimitBytes {
             self.room = nil
             room.fulfil(())
         }
-        if let place, !machine.isFull {
+        if let place, isBroken || !machine.isFull {
             self.place = nil
             place.fulfil(())
         }

@@ -91,7 +91,7 @@ extension Session {
         }
     }
 
-    private static func isNeverAnswered(_ type: ClientEventName?) -> Bool {
+    static func isNeverAnswered(_ type: ClientEventName?) -> Bool {
         type == nil || type == .inputAudioBufferAppend || type == .outputAudioBufferClear
     }
 

@@ -123,7 +123,9 @@ package actor Session {
         as step: CommandStep? = nil
     ) async throws(SessionError) -> CommandReceipt {
         if let step, step.wasBegun { return try await receipt(of: event, begunAs: step) }
-        try await admit(waitingUntil: limit)
+        // What is never answered takes no place.
+        let isAnswered = !Self.isNeverAnswered(event["type"]?.string.flatMap { ClientEventName(rawValue: $0) })
+        try await admit(waitingUntil: isAnswered ? limit : nil)
         let prepared = try builder(for: step).build(event, firstID: nextCommand, rejectIfActive: rejectIfActive)
         return try take(prepared, as: step, by: caller)
     }
@@ -157,8 +159,8 @@ package actor Session {
     /// Has the store know how much audio would be lost with the process, so that the next one can say so.
     /// - Parameter isExact: an upload has ended; while one goes on, seconds do.
     package func noteInputAudio(isExact: Bool = false) {
-        guard machine.noteInputAudio(isExact: isExact), !isBroken else { return }
-        history.append(LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, record: machine.record))
+        guard !isBroken, let record = machine.inputAudioNoted(isExact: isExact) else { return }
+        history.append(LogEntry(seq: nil, frame: [], createdAtMilliseconds: Self.wallClock, record: record))
     }
 
     /// Lets a command in, once there is room.

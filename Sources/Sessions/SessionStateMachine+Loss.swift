@@ -13,7 +13,8 @@ extension SessionStateMachine {
     }
 
     /// A connection is over, whoever ended it. Running responses get their terminal; what waits is answered or sent again.
-    mutating func linkLost(_ id: LinkID, code: Int?, reason: String, at now: Int) -> [Action] {
+    /// - Parameter isTooLarge: upstream has ended it since a message was too large for it.
+    mutating func linkLost(_ id: LinkID, code: Int?, reason: String, isTooLarge: Bool = false, at now: Int) -> [Action] {
         if successor?.id == id { return successorFailed(at: now) }
         guard link.id == id, !link.isEnded else { return [] }
         let verdict = LossPolicy.verdict(closeCode: code, lastError: lastError?.code)
@@ -31,7 +32,7 @@ extension SessionStateMachine {
         outageBegan = now
         voiced = []
         record.status = verdict == .fail ? .failed : .recovering
-        var actions = terminals(why: lost.message) + cutsInFlight() + requeue(lost, isTooLarge: code == Self.messageTooBig)
+        var actions = terminals(why: lost.message) + cutsInFlight() + requeue(lost, isTooLarge: isTooLarge)
         // Nothing is left to make a connection for.
         let isOver = isOneShotOver
         actions += logged(BridgeEvent.disconnected(code: code, reason: reason, willRetry: verdict != .fail && !isOver))
@@ -129,11 +130,11 @@ extension SessionStateMachine {
         }
     }
 
-    /// RFC 6455 section 7.4.1.
-    private static let messageTooBig = 1009
+    /// Larger than audio is sent, which is in no list any more when it was.
+    private static let largeBytes = CommandBuilder.maximumAppendCharacters + 1_024
 
     /// Puts what was sent before what waits, as far as it may be sent again (API.md section 8); the rest is answered.
-    /// - Parameter isTooLarge: upstream has ended the connection for the size of a message: the largest would end the next one too.
+    /// - Parameter isTooLarge: a message was too large: if it was a command, the largest one would end the next connection too.
     mutating func requeue(_ error: SessionError, isTooLarge: Bool = false) -> [Action] {
         let sent = matcher.removeAll()
         let others = unwritten
@@ -143,7 +144,8 @@ extension SessionStateMachine {
         var previous: Int?
         var isAudioLost = false
         var refused: [Action] = []
-        let largest = isTooLarge ? sent.max { $0.event.frame.count < $1.event.frame.count } : nil
+        let large = isTooLarge ? (sent + others).filter { $0.event.frame.count > Self.largeBytes } : []
+        let largest = large.max { $0.event.frame.count < $1.event.frame.count }
         for command in (sent + others).sorted(by: { $0.id < $1.id }) where command.kind != .audioAppend {
             var isWhole = true
             if command.kind == .audioCommit || command.kind == .audioClear {

@@ -252,11 +252,18 @@ struct SessionStateMachine: Sendable {
     /// - Parameter isExact: false: a second more is not worth a commit of its own.
     /// - Returns: whether that changed it.
     @discardableResult
-    mutating func noteInputAudio(isExact: Bool = false) -> Bool {
+    private mutating func noteInputAudio(isExact: Bool = false) -> Bool {
         let (known, audio) = (record.uncommittedAudioMilliseconds, uncommittedAudioMilliseconds + audioLostWithProcess)
         guard audio < known || (audio > known && (isExact || known == 0 || audio - known >= 1_000)) else { return false }
         record.uncommittedAudioMilliseconds = audio
         return true
+    }
+
+    /// The record, if the store has to know more of what would be lost with the process than it does.
+    mutating func inputAudioNoted(isExact: Bool = false) -> SessionRecord? {
+        guard noteInputAudio(isExact: isExact) else { return nil }
+        loggedRecord = record
+        return record
     }
 
     mutating func newLink() -> LinkID {

@@ -21,18 +21,29 @@ import Upstream
     @Test func aMessageThatIsTooLargeForUpstreamIsRefusedAndTheOthersGoOn() throws {
         var driver = MachineDriver()
         let small = try driver.take(#"{"type":"conversation.item.create","item":{"id":"a","type":"message","role":"user","content":[]}}"#)
-        let text = String(repeating: "x", count: 1_000)
+        let text = String(repeating: "x", count: 400_000)
         let large = try driver.take(
             #"{"type":"conversation.item.create","item":{"id":"b","type":"message","role":"user","content":[{"type":"input_text","text":"\#(text)"}]}}"#
         )
         driver.write()
-        driver.lose(code: 1009)
+        driver.lose(code: 1009, isTooLarge: true)
         #expect(driver.failures == [large: .refusedByUpstream])
         #expect(driver.messages.last?.contains("close code 1009") == true)
         driver.open()
         #expect(driver.sent.last?.eventID == driver.sent.first?.eventID)
         driver.receive(#"{"type":"conversation.item.created","item":{"id":"a","type":"message","role":"user"}}"#)
         #expect(driver.answers[small] == [.confirmed])
+    }
+
+    /// Audio that is too large is nobody's command, and the commit behind it not to blame.
+    @Test func ofSmallMessagesNoneWasTooLarge() throws {
+        var driver = MachineDriver()
+        let small = try driver.take(#"{"type":"conversation.item.create","item":{"id":"a","type":"message","role":"user","content":[]}}"#)
+        driver.write()
+        driver.lose(code: 1009, isTooLarge: true)
+        driver.open()
+        driver.receive(#"{"type":"conversation.item.created","item":{"id":"a","type":"message","role":"user"}}"#)
+        #expect(driver.failures.isEmpty && driver.answers[small] == [.confirmed])
     }
 
     @Test func everyResponseEndsOnceWhoWaitsIsAnsweredOrAskedAgain() throws {

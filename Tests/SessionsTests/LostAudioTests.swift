@@ -42,21 +42,35 @@ import Upstream
         var noted: [Int] = []
         for _ in 0..<25 {
             try driver.take(append(UInt8(ascii: "a")))
-            if driver.machine.noteInputAudio() { noted.append(driver.machine.record.uncommittedAudioMilliseconds) }
+            if let record = driver.machine.inputAudioNoted() { noted.append(record.uncommittedAudioMilliseconds) }
         }
         #expect(noted == [100, 1_100, 2_100])
-        let changes = driver.machine.noteInputAudio(isExact: true)
-        #expect(changes && driver.machine.record.uncommittedAudioMilliseconds == 2_500)
+        #expect(driver.machine.inputAudioNoted(isExact: true)?.uncommittedAudioMilliseconds == 2_500)
         try driver.take(#"{"type":"input_audio_buffer.commit"}"#)
         try driver.take(append(UInt8(ascii: "b")))
         driver.write()
+        driver.recorded = []
         driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"u1"}"#)
         #expect(driver.machine.record.uncommittedAudioMilliseconds == 100)
+        #expect(driver.recorded == ["input_audio_buffer.committed"])
         // What waits for a connection would be lost as well.
         driver.lose()
         try driver.take(append(UInt8(ascii: "c"), samples: 24_000))
-        driver.machine.noteInputAudio()
-        #expect(driver.machine.record.uncommittedAudioMilliseconds == 1_100)
+        #expect(driver.machine.inputAudioNoted()?.uncommittedAudioMilliseconds == 1_100)
+    }
+
+    /// The record goes back to what the log had of it last before the audio came.
+    @Test func aCommitTakesTheAudioBackInItsOwnCommit() throws {
+        var driver = MachineDriver()
+        driver.receive(#"{"type":"session.updated","session":{"turn_detection":null}}"#)
+        try driver.take(append(UInt8(ascii: "a")))
+        #expect(driver.machine.inputAudioNoted(isExact: true) != nil)
+        try driver.take(#"{"type":"input_audio_buffer.commit"}"#)
+        driver.write()
+        driver.recorded = []
+        driver.receive(#"{"type":"input_audio_buffer.committed","item_id":"u1"}"#)
+        #expect(driver.machine.record.uncommittedAudioMilliseconds == 0)
+        #expect(driver.recorded == ["input_audio_buffer.committed"])
     }
 
     @Test func audioOutlastsAnUpstreamThatStaysAway() throws {

@@ -100,10 +100,10 @@ struct MachineDriver {
     }
 
     /// The connection in use ends.
-    mutating func lose(code: Int? = 1006, reason: String = "gone") {
+    mutating func lose(code: Int? = 1006, reason: String = "gone", isTooLarge: Bool = false) {
         guard !links.isEmpty else { return }
         unwritten = []
-        act(machine.linkLost(links.removeFirst(), code: code, reason: reason, at: now))
+        act(machine.linkLost(links.removeFirst(), code: code, reason: reason, isTooLarge: isTooLarge, at: now))
     }
 
     /// The connection that was asked for last opens.

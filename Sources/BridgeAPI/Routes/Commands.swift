@@ -120,7 +120,11 @@ struct Commands: Sendable {
             api.metrics.command(type, .refused)
             // What was begun before may have been carried out, whatever keeps it from being told of now.
             let begun = steps.filter { !$0.wasBegun }.map(\.id)
-            if error.code.passes { call.once?.unsent(begun) } else { for step in begun { call.once?.note(.refused(error), of: step) } }
+            if error.code.passes || error.code == .shuttingDown {
+                call.once?.unsent(begun)
+            } else {
+                for step in begun { call.once?.note(.refused(error), of: step) }
+            }
             throw error
         }
     }

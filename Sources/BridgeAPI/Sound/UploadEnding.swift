@@ -96,7 +96,7 @@ struct UploadEnding {
         let id = item.flatMap { $0.isEmpty ? nil : $0 }
         known.itemID = id
         if known.message.last != "." { known.message += "." }
-        known.message += " The audio is committed" + (id.map { " as '\($0)'" } ?? "")
+        known.message += id.map { " The audio is committed as '\($0)'" } ?? " The commit of the audio was sent"
         known.message += ResponseRoutes.mayStillRun(known) ? "." : "; ask for its response with POST …/responses."
         return known
     }
