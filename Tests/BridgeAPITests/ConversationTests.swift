@@ -288,9 +288,14 @@ import Upstream
                 "POST", "/v1/sessions/\(id)/events", String(repeating: Self.line, count: 200) + #"{"type":"response.create"}"#,
                 headers: ["content-type": "application/x-ndjson", "prefer": "wait=60"])
             var ids: [String] = []
-            for _ in 0..<200 {
-                let item = try #require(try JSON.parse(try await server.nextSent())["item"]?["id"]?.string)
-                ids.append(item)
+            func take() async throws {
+                ids.append(try #require(try JSON.parse(try await server.nextSent())["item"]?["id"]?.string))
+            }
+            for _ in 0..<64 { try await take() }
+            for _ in 0..<1_000 { await Task.yield() }
+            for number in 0..<200 {
+                if number == ids.count { try await take() }
+                let item = ids[number]
                 server.push(#"{"type":"conversation.item.created","item":{"id":"\#(item)","type":"message","role":"user"}}"#)
             }
             let create = try JSON.parse(try await server.nextSent())
